@@ -1,0 +1,237 @@
+package codegen
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// code is everything generated for one tool.
+type code struct {
+	types       string // type aliases, each with its comment
+	comment     string // of the function
+	params      string // of the function in a module
+	declared    string // of the function in a declaration
+	result      string // T of Promise<T>
+	signature   string // parameters and result, without the function's name
+	wraps       bool
+	diagnostics []Diagnostic
+}
+
+// A generator makes the code of one tool.
+type generator struct {
+	tool   Tool
+	prefix string // of the tool's type names
+	names  nameSet
+	out    code
+}
+
+func generate(t Tool, function, prefix, called string) code {
+	g := &generator{tool: t, prefix: prefix, names: make(nameSet)}
+	if t.Name == "" {
+		g.report("/name", "tool without a name")
+	}
+	input := g.input()
+	output := g.output(len(input.types))
+	g.out.types = input.types + output.types
+	switch {
+	case !input.optional:
+		g.out.params = "args: " + input.text
+		g.out.declared = "args: " + input.text
+	default:
+		g.out.params = "args: " + input.text + " = {}"
+		g.out.declared = "args?: " + input.text
+	}
+	g.out.result = output.text
+	g.out.comment = comment(g.describe(function, output), "")
+	g.out.signature = signature(called, input, output.text)
+	return g.out
+}
+
+// maxDiagnostics is how many diagnostics a tool can have: a hostile schema is
+// no reason to fill a log.
+const maxDiagnostics = 32
+
+func (g *generator) report(path, message string) {
+	switch n := len(g.out.diagnostics); {
+	case n > maxDiagnostics:
+		return
+	case n == maxDiagnostics:
+		path, message = "", "more diagnostics; not listed"
+	}
+	g.out.diagnostics = append(g.out.diagnostics, Diagnostic{Tool: g.tool.Name, Path: path, Message: message})
+}
+
+func (g *generator) describe(function string, output side) doc {
+	d := doc{text: cleanText(g.tool.Description, maxToolText)}
+	if d.text == "" {
+		d.text = cleanText(g.tool.Title, maxToolText)
+	}
+	if function != g.tool.Name {
+		d.tags = append(d.tags, "@name "+quote(clip(g.tool.Name, maxPropertyText)))
+	}
+	if output.undeclared {
+		d.tags = append(d.tags, "@returns Shape undeclared: the parsed JSON, else the text, else the content blocks.")
+	}
+	return d
+}
+
+// A side is what became of one of the two schemas of a tool.
+type side struct {
+	types      string // aliases to print
+	text       string // the type to write for the whole
+	node       node   // the type itself
+	top        string
+	optional   bool // {} will do
+	undeclared bool
+}
+
+// input converts the input schema. Arguments are always an object.
+func (g *generator) input() side {
+	const path = "/inputSchema"
+	root := g.decode(path, g.tool.InputSchema)
+	fallback := side{text: "{ [key: string]: unknown }", node: anyObject(), top: "unknown", optional: true}
+	if root == nil {
+		return fallback
+	}
+	c := g.converter(root, path)
+	a := c.newAlias("Args")
+	c.run(a, target{val: root})
+	if c.over != "" {
+		g.report(path, c.over+"; taken as unknown")
+		return fallback
+	}
+	a.body = g.asArguments(a.body, root, path)
+	s, ok := g.finish(a, path, "unknown", maxInputBytes)
+	if !ok {
+		return fallback
+	}
+	s.optional = allOptional(a.final)
+	return s
+}
+
+// asArguments makes an object of whatever the input schema allows.
+func (g *generator) asArguments(n node, root *value, path string) node {
+	if r, ok := n.(ref); ok && !objectLike(r) {
+		n = r.alias.body
+	}
+	switch n := n.(type) {
+	case nil:
+		return anyObject()
+	case top:
+		if len(root.members) > 0 && (root.get("type") != nil || root.get("$ref") != nil) {
+			return anyObject()
+		}
+		return object{} // {} at the root: nothing is asked for
+	case object:
+		_, closed := n.index.(never)
+		if closed && len(n.props) == 0 || n.anything && root.get("additionalProperties") == nil {
+			return object{}
+		}
+		return n
+	}
+	objects := slices.DeleteFunc(slices.Clone(parts(n)), func(m node) bool { return !objectLike(m) })
+	if len(objects) == 0 {
+		g.report(path, "input schema allows no object; taken as unknown")
+		return anyObject()
+	}
+	return union(objects...)
+}
+
+// output converts the output schema. A server on FastMCP wraps what is not an
+// object as {"result": …} and says so; the host unwraps it at run time.
+func (g *generator) output(inputBytes int) side {
+	const path = "/outputSchema"
+	undeclared := side{text: "any", node: top{}, top: "any", undeclared: true}
+	if len(g.tool.OutputSchema) == 0 || bytes.Equal(bytes.TrimSpace(g.tool.OutputSchema), []byte("null")) {
+		return undeclared
+	}
+	root := g.decode(path, g.tool.OutputSchema)
+	if root == nil {
+		return undeclared
+	}
+	c := g.converter(root, path)
+	at := target{val: root}
+	if props := root.get("properties"); root.get("x-fastmcp-wrap-result").isBool(true) && len(props.object()) == 1 && props.get("result") != nil {
+		g.out.wraps = true
+		at = at.sub("properties").sub("result")
+	}
+	a := c.newAlias("Result")
+	c.run(a, at)
+	if c.over != "" {
+		g.report(path, c.over+"; taken as any")
+		return undeclared
+	}
+	if a.body == (node)(never{}) {
+		g.report(path, "output schema allows no value; taken as any")
+		return undeclared
+	}
+	if s, ok := g.finish(a, path, "any", maxTypesBytes-inputBytes); ok {
+		return s
+	}
+	return undeclared
+}
+
+// decode returns nil, with a diagnostic, for what is not an object.
+func (g *generator) decode(path string, schema json.RawMessage) *value {
+	if len(bytes.TrimSpace(schema)) == 0 {
+		g.report(path, "no schema; taken as unknown")
+		return nil
+	}
+	root, err := decode(schema)
+	if err != nil {
+		g.report(path, err.Error()+"; taken as unknown")
+		return nil
+	}
+	if !root.is(objectValue) {
+		g.report(path, "schema is "+root.kind.String()+"; taken as unknown")
+		return nil
+	}
+	return root
+}
+
+func (g *generator) converter(root *value, path string) *converter {
+	return newConverter(root, func(at, message string) { g.report(path+at, message) })
+}
+
+// finish links and prints the type of one schema. It reports false if that
+// takes more than limit bytes even without the comments of properties.
+func (g *generator) finish(a *alias, path, topName string, limit int) (side, bool) {
+	l := &linker{prefix: g.prefix, names: g.names, report: func(message string) { g.report(path, message) }}
+	aliases := l.link(a)
+	p := &printer{top: topName, docs: true, limit: 60}
+	s := side{text: a.name, node: a.final, top: topName}
+	obj, isObject := a.final.(object)
+	if text, short := p.onOneLine(a.final, looseType); short && a.uses == 0 && (!isObject || len(obj.props) == 0) {
+		s.text = text
+		aliases = aliases[1:]
+	}
+	if s.types = printAliases(p, aliases); len(s.types) <= limit {
+		return s, true
+	}
+	p.docs = false
+	if s.types = printAliases(p, aliases); len(s.types) <= limit {
+		g.report(path, "too long with the descriptions of its properties; they are left out")
+		return s, true
+	}
+	g.report(path, fmt.Sprintf("more than %d bytes of TypeScript; taken as %s", limit, topName))
+	return side{}, false
+}
+
+func printAliases(p *printer, aliases []*alias) string {
+	var b strings.Builder
+	for _, a := range aliases {
+		if p.docs {
+			b.WriteString(comment(a.doc, ""))
+		}
+		head := "export type " + a.name + " ="
+		text := p.block(a.final, looseType, "", len(head)+2)
+		if !strings.HasPrefix(text, "\n") {
+			head += " "
+		}
+		b.WriteString(head + text + ";\n")
+	}
+	return b.String()
+}
