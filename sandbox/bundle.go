@@ -1,0 +1,353 @@
+package sandbox
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/evanw/esbuild/pkg/api"
+	"github.com/go-sourcemap/sourcemap"
+)
+
+// BridgeModule is the module from which a [Module] imports the one function that
+// leaves the sandbox:
+//
+//	import { call } from "conductor:bridge";
+//	const answer = await call("target", { any: "arguments" });
+//
+// call reaches [Program.Call] and resolves to the value that it returns.
+const BridgeModule = "conductor:bridge"
+
+// callSymbol is the registered symbol under which the harness offers call.
+const callSymbol = "conductor.call"
+
+const (
+	programFile = "program.ts"
+	wrappedFile = "wrapped.js"
+	// moduleNamespace holds the virtual modules in esbuild's graph.
+	moduleNamespace = "module"
+)
+
+// A bundle is a program made ready to run: one JavaScript module that needs
+// nothing but the bridge, and the way back from its positions to the program's.
+type bundle struct {
+	code    string
+	imports []Import
+	// program is the text that was sent, for positions.
+	program   string
+	sourceMap []byte
+}
+
+// compile turns a program into a bundle, or says what is wrong with it. It runs
+// nothing.
+func compile(p *Program) (*bundle, *ProgramError) {
+	code := stripFence(p.Code)
+	outline, err := scan(code)
+	if err != nil {
+		var mistake *sourceError
+		errors.As(err, &mistake)
+		line, column := position(code, mistake.offset)
+		return nil, &ProgramError{Name: "SyntaxError", Message: mistake.message, Line: line, Column: column}
+	}
+	if outline.empty {
+		return nil, &ProgramError{Message: "the program is empty", Hint: "send TypeScript; its value is the last expression, a top-level return or an export default"}
+	}
+	wrapped, problem := transform(code, outline)
+	if problem != nil {
+		return nil, problem
+	}
+	b := &bundle{program: code}
+	for _, d := range outline.imports {
+		b.imports = append(b.imports, Import{Statement: code[d.start:d.end], Specifier: d.specifier})
+	}
+	returning, ok := returnLastExpression(wrapped)
+	if ok && outline.defaultExpr == nil && outline.defaultName == "" {
+		if b.code, b.sourceMap, problem = bundleModules(p, code, returning); problem == nil {
+			return b, nil
+		}
+		if problem.Name != "SyntaxError" {
+			return nil, problem
+		}
+		// The line that looked like an expression was none: run without its value.
+	}
+	b.code, b.sourceMap, problem = bundleModules(p, code, wrapped)
+	if problem != nil {
+		return nil, problem
+	}
+	return b, nil
+}
+
+// transform strips the types and prints the program in esbuild's own layout, in
+// which each statement of the body starts a line that is indented by two spaces.
+func transform(code string, o *outline) (string, *ProgramError) {
+	result := api.Transform(o.wrap(code), api.TransformOptions{
+		Loader:        api.LoaderTS,
+		Sourcefile:    programFile,
+		Sourcemap:     api.SourceMapInline,
+		LegalComments: api.LegalCommentsNone,
+		// An import that is not used may still be a mistake to report.
+		TsconfigRaw: `{"compilerOptions":{"verbatimModuleSyntax":true}}`,
+		// Without raw line breaks in strings the layout can be relied on.
+		Supported: map[string]bool{"template-literal": false},
+	})
+	if len(result.Errors) > 0 {
+		return "", syntaxError(code, result.Errors[0])
+	}
+	return string(result.Code), nil
+}
+
+// bodyStart and bodyEnd enclose the body in what transform prints.
+const (
+	bodyStart = "\nexport default async () => {\n  let " + defaultVariable + ";\n"
+	bodyEnd   = "  return " + defaultVariable + ";\n};\n"
+)
+
+var (
+	// An expression statement starts with anything but these words.
+	statementStart = regexp.MustCompile(`^(?:(?:if|else|for|while|do|switch|try|return|throw|break|continue|var|let|const|function|class|debugger|using)\b|async function\b|await using\b|[\w$]+:(?: |$)|[{};])`)
+	inlineMap      = regexp.MustCompile(`//# sourceMappingURL=data:application/json;base64,([\w+/=]+)\s*$`)
+)
+
+// returnLastExpression turns the last statement of a transformed body into a
+// return, if it is an expression.
+func returnLastExpression(wrapped string) (string, bool) {
+	start := strings.Index("\n"+wrapped, bodyStart)
+	end := strings.LastIndex(wrapped, bodyEnd)
+	mapping := inlineMap.FindStringSubmatch(wrapped)
+	if start < 0 || end < 0 || mapping == nil {
+		return "", false
+	}
+	before := strings.Split(strings.TrimSuffix(wrapped[:end], "\n"), "\n")
+	last := len(before) - 1
+	for ; last > 0; last-- {
+		rest, ok := strings.CutPrefix(before[last], "  ")
+		if ok && rest != "" && !strings.ContainsRune(" })]", rune(rest[0])) {
+			break
+		}
+	}
+	first := strings.TrimPrefix(strings.TrimPrefix(before[last], "  "), "/* @__PURE__ */ ")
+	if statementStart.MatchString(first) {
+		return "", false
+	}
+	lines := slices.Insert(before, last, "  return (")
+	lines[len(lines)-1] = strings.TrimSuffix(lines[len(lines)-1], ";")
+	lines = append(lines, "  );")
+
+	sourceMap, err := base64.StdEncoding.DecodeString(mapping[1])
+	if err != nil {
+		return "", false
+	}
+	var fields map[string]json.RawMessage
+	var mappings string
+	if json.Unmarshal(sourceMap, &fields) != nil || json.Unmarshal(fields["mappings"], &mappings) != nil {
+		return "", false
+	}
+	// A line of the source map is a group between semicolons.
+	groups := strings.Split(mappings, ";")
+	if last > len(groups) {
+		return "", false
+	}
+	groups = slices.Insert(groups, last, "")
+	fields["mappings"], _ = json.Marshal(strings.Join(groups, ";"))
+	sourceMap, err = json.Marshal(fields)
+	if err != nil {
+		return "", false
+	}
+	return strings.Join(lines, "\n") + "\n" + bodyEnd +
+		"//# sourceMappingURL=data:application/json;base64," + base64.StdEncoding.EncodeToString(sourceMap) + "\n", true
+}
+
+// bundleModules joins the transformed program and the virtual modules that it
+// imports into one module.
+func bundleModules(p *Program, program, wrapped string) (code string, sourceMap []byte, problem *ProgramError) {
+	modules := map[string]string{BridgeModule: bridgeSource}
+	for _, m := range p.Modules {
+		modules[m.Specifier] = m.Source
+	}
+	result := api.Build(api.BuildOptions{
+		Stdin:         &api.StdinOptions{Contents: wrapped, Sourcefile: wrappedFile, Loader: api.LoaderJS},
+		Bundle:        true,
+		Format:        api.FormatESModule,
+		Platform:      api.PlatformNeutral,
+		Sourcemap:     api.SourceMapExternal,
+		LegalComments: api.LegalCommentsNone,
+		Outfile:       "bundle.js",
+		TreeShaking:   api.TreeShakingTrue,
+		TsconfigRaw:   "{}",
+		Plugins:       []api.Plugin{virtualModules(p, modules)},
+	})
+	// A name that a module does not export is an error for `import { name }` and a
+	// warning for `module.name`; here neither can be meant.
+	messages := result.Errors
+	for _, w := range result.Warnings {
+		if w.ID == "import-is-undefined" {
+			messages = append(messages, w)
+		}
+	}
+	if len(messages) > 0 {
+		return "", nil, bundleError(p, program, wrapped, messages)
+	}
+	for _, f := range result.OutputFiles {
+		if strings.HasSuffix(f.Path, ".map") {
+			sourceMap = f.Contents
+		} else {
+			code = string(f.Contents)
+		}
+	}
+	return code, sourceMap, nil
+}
+
+var bridgeSource = fmt.Sprintf("export const call = globalThis[Symbol.for(%q)];\n", callSymbol)
+
+// virtualModules lets an import resolve to the given modules and to the runtime's
+// own `node:` modules, which can do no more than the process may; to nothing else.
+func virtualModules(p *Program, modules map[string]string) api.Plugin {
+	resolve := func(args api.OnResolveArgs) (api.OnResolveResult, error) {
+		specifier := strings.TrimSuffix(args.Path, ".ts")
+		if _, ok := modules[specifier]; ok {
+			return api.OnResolveResult{Path: specifier, Namespace: moduleNamespace}, nil
+		}
+		if strings.HasPrefix(args.Path, "node:") && len(args.Path) > len("node:") {
+			return api.OnResolveResult{Path: args.Path, External: true}, nil
+		}
+		if p.Missing != nil {
+			if message := p.Missing(args.Path, ""); message != "" {
+				return api.OnResolveResult{}, errors.New(message)
+			}
+		}
+		return api.OnResolveResult{}, fmt.Errorf("cannot import %q: %s", args.Path, available(p.Modules))
+	}
+	load := func(args api.OnLoadArgs) (api.OnLoadResult, error) {
+		source := modules[args.Path]
+		return api.OnLoadResult{Contents: &source, Loader: api.LoaderTS}, nil
+	}
+	return api.Plugin{Name: "modules", Setup: func(build api.PluginBuild) {
+		build.OnResolve(api.OnResolveOptions{Filter: ".*"}, resolve)
+		build.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: moduleNamespace}, load)
+	}}
+}
+
+// available says what can be imported.
+func available(modules []Module) string {
+	var names []string
+	for _, m := range modules {
+		names = append(names, m.Specifier)
+	}
+	if len(names) == 0 {
+		return "no module is available to this program"
+	}
+	slices.Sort(names)
+	return "the modules available to this program are " + strings.Join(names, ", ")
+}
+
+// missingExport matches what esbuild says of a name that a module does not have.
+var missingExport = regexp.MustCompile(`(?:^Import "([^"]+)" will always be undefined because there is no matching export in|^No matching export in) "` + moduleNamespace + `:([^"]+)"(?: for import "([^"]+)")?`)
+
+// bundleError turns esbuild's messages into one error, at the first position in
+// the program.
+func bundleError(p *Program, program, wrapped string, messages []api.Message) *ProgramError {
+	var problems []*ProgramError
+	for _, m := range messages {
+		problem := &ProgramError{Name: "ImportError", Message: m.Text}
+		if found := missingExport.FindStringSubmatch(m.Text); found != nil {
+			problem.Message = missingMessage(p, found[2], found[1]+found[3])
+		} else if m.PluginName == "" {
+			problem.Name = "SyntaxError"
+		}
+		if m.Location != nil {
+			if match := inlineMap.FindStringSubmatch(wrapped); match != nil && m.Location.File == wrappedFile {
+				sourceMap, _ := base64.StdEncoding.DecodeString(match[1])
+				line := strings.Split(wrapped, "\n")[m.Location.Line-1]
+				column := utf16Length(line[:min(m.Location.Column, len(line))])
+				problem.Line, problem.Column = originalPosition(sourceMap, program, m.Location.Line, column)
+			}
+		}
+		problems = append(problems, problem)
+	}
+	first := slices.MinFunc(problems, func(x, y *ProgramError) int {
+		if x.Line != y.Line {
+			return x.Line - y.Line
+		}
+		return x.Column - y.Column
+	})
+	var others []string
+	for _, other := range problems {
+		if other.Message != first.Message && !slices.Contains(others, other.Message) && len(others) < maxOtherProblems {
+			others = append(others, other.Message)
+		}
+	}
+	if len(others) > 0 {
+		first.Message = strings.Join(append([]string{first.Message}, others...), "\n")
+	}
+	return first
+}
+
+// maxOtherProblems is how many mistakes beside the first are worth reading at once.
+const maxOtherProblems = 4
+
+func missingMessage(p *Program, specifier, name string) string {
+	if p.Missing != nil {
+		if message := p.Missing(specifier, name); message != "" {
+			return message
+		}
+	}
+	return fmt.Sprintf("%s has no export %q", specifier, name)
+}
+
+func syntaxError(program string, m api.Message) *ProgramError {
+	e := &ProgramError{Name: "SyntaxError", Message: m.Text}
+	if m.Location == nil {
+		return e
+	}
+	lines := strings.Split(program, "\n")
+	e.Line = userLine(m.Location.Line, len(lines))
+	e.Column = m.Location.Column + 1
+	if m.Location.Line > 2*len(lines)+1 {
+		// The closing bracket of the wrapper: the program ended too soon.
+		e.Message = "unexpected end of the program"
+		e.Hint = "a bracket, quote or template is not closed"
+		e.Column = len(lines[len(lines)-1]) + 1
+	}
+	line := lines[e.Line-1]
+	e.Column = utf16Length(line[:min(e.Column-1, len(line))]) + 1
+	return e
+}
+
+// originalPosition maps a position in generated code (line from 1, column from 0)
+// to one in the program (both from 1), or to 0, 0 if it is not of the program.
+func originalPosition(sourceMap []byte, program string, line, column int) (int, int) {
+	consumer, err := sourcemap.Parse("", sourceMap)
+	if err != nil {
+		return 0, 0
+	}
+	file, _, wrappedLine, wrappedColumn, ok := consumer.Source(line, column)
+	if !ok || !strings.HasSuffix(file, programFile) {
+		return 0, 0
+	}
+	lines := strings.Count(program, "\n") + 1
+	if wrappedLine == lines+1 || wrappedLine > 2*lines+1 {
+		return 0, 0 // the wrapper's own lines
+	}
+	return userLine(wrappedLine, lines), wrappedColumn + 1
+}
+
+// position returns the line and column of a byte offset, both from 1.
+func position(code string, offset int) (line, column int) {
+	before := code[:min(offset, len(code))]
+	start := strings.LastIndexByte(before, '\n') + 1
+	return strings.Count(before, "\n") + 1, utf16Length(before[start:]) + 1
+}
+
+// utf16Length counts as JavaScript counts columns.
+func utf16Length(s string) int {
+	n := 0
+	for _, r := range s {
+		n += max(1, utf16.RuneLen(r))
+	}
+	return n
+}

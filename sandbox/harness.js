@@ -1,0 +1,296 @@
+// The trusted main module of a sandbox process. It reads one program from stdin,
+// runs it and reports over stdout. The program shares its realm, so nothing here
+// is a security boundary: the host treats whatever arrives as the program's word.
+// What is captured at the start only keeps an honest program that patches a
+// built-in from breaking its own run.
+//
+// A frame from the host is a 4-byte big-endian length and that many bytes of JSON.
+// A frame to the host is the same behind a 16-byte marker that the host chose,
+// which tells frames from what the program writes to stdout by itself.
+
+const PROTOCOL = 1;
+const MAX_DEPTH = 1000;
+const MAX_TEXT = 8192;
+
+const { Console, core, inspectArgs } = Deno[Deno.internal];
+const { parse, stringify } = JSON;
+const { keys, defineProperty } = Object;
+const { isArray, from: arrayFrom } = Array;
+const { captureStackTrace } = Error;
+const { isFinite } = Number;
+const { createObjectURL } = URL;
+const { isView } = ArrayBuffer;
+const symbolFor = Symbol.for;
+const exit = Deno.exit;
+const toText = String;
+const stdin = Deno.stdin;
+const read = stdin.read.bind(stdin);
+const [REF, UNREF] = ["REF", "UNREF"].map((name) =>
+  Object.getOwnPropertySymbols(Object.getPrototypeOf(stdin)).find((symbol) => symbol.description === name)
+);
+const writeSync = Deno.stdout.writeSync.bind(Deno.stdout);
+const encoder = new TextEncoder();
+const encode = encoder.encode.bind(encoder);
+const decoder = new TextDecoder();
+const decode = decoder.decode.bind(decoder);
+const bound = (method) => Function.prototype.call.bind(method);
+const copyInto = bound(Uint8Array.prototype.set);
+const part = bound(Uint8Array.prototype.subarray);
+const viewOf = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+const slice = bound(String.prototype.slice);
+const toJSONOfDate = bound(Date.prototype.toISOString);
+const getMonotonic = performance.now.bind(performance);
+
+let marker = new Uint8Array(0);
+let ended = false;
+
+// --- frames ---------------------------------------------------------------
+
+function send(json) {
+  const body = encode(json);
+  const frame = new Uint8Array(marker.length + 4 + body.length);
+  copyInto(frame, marker);
+  viewOf(frame).setUint32(marker.length, body.length);
+  copyInto(frame, body, marker.length + 4);
+  for (let at = 0; at < frame.length; ) at += writeSync(part(frame, at));
+}
+
+// While calls are open the process waits for the host; otherwise only for the
+// program, so that a program with nothing left to wait for is noticed at once.
+let openCalls = 0;
+
+function waitForHost(yes) {
+  stdin[yes ? REF : UNREF]?.();
+}
+
+async function readFully(size) {
+  const bytes = new Uint8Array(size);
+  for (let at = 0; at < size; ) {
+    const n = await read(part(bytes, at));
+    if (n === null) exit(0); // the host is gone
+    at += n;
+  }
+  return bytes;
+}
+
+async function receive() {
+  const size = viewOf(await readFully(4)).getUint32(0);
+  return parse(decode(await readFully(size)));
+}
+
+// --- values ---------------------------------------------------------------
+
+class NotJSON extends Error {}
+
+function refuse(path, what) {
+  throw new NotJSON((path || "it") + " is " + what);
+}
+
+// plain copies a value into what JSON can hold, or says where it cannot.
+function plain(value, path, seen, depth) {
+  switch (typeof value) {
+    case "string":
+    case "boolean":
+      return value;
+    case "number":
+      return isFinite(value) ? value : null;
+    case "undefined":
+      return undefined;
+    case "bigint":
+      refuse(path, "a BigInt: convert it with Number(x) or String(x)");
+    case "symbol":
+      refuse(path, "a symbol");
+    case "function":
+      refuse(path, "a function: call it, or leave it out");
+  }
+  if (value === null) return null;
+  if (core.isPromise(value)) refuse(path, "a Promise: await it");
+  if (depth > MAX_DEPTH) refuse(path ? slice(path, 0, 40) + "…" : path, "nested more than " + MAX_DEPTH + " levels deep");
+  if (seen.has(value)) refuse(path, "a reference to an object that contains it (a cycle)");
+  seen.add(value);
+  const copy = plainObject(value, path, seen, depth + 1);
+  seen.delete(value);
+  return copy;
+}
+
+function plainObject(value, path, seen, depth) {
+  if (core.isDate(value)) return isFinite(+value) ? toJSONOfDate(value) : null;
+  if (core.isBoxedPrimitive(value)) return plain(value.valueOf(), path, seen, depth);
+  if (core.isNativeError(value)) {
+    const { name, message } = describe(value);
+    return { name, message };
+  }
+  if (typeof value.toJSON === "function") return plain(value.toJSON(), path, seen, depth);
+  if (isArray(value)) return plainList(value, path, seen, depth);
+  if (core.isSet(value) || isView(value) && !core.isDataView(value)) return plainList(arrayFrom(value), path, seen, depth);
+  const copy = { __proto__: null };
+  if (core.isMap(value)) {
+    for (const [key, item] of value) {
+      if (typeof key !== "string") return plainList(arrayFrom(value), path, seen, depth);
+      assign(copy, key, plain(item, path + ".get(" + stringify(key) + ")", seen, depth));
+    }
+    return copy;
+  }
+  for (const key of keys(value)) assign(copy, key, plain(value[key], path + step(key), seen, depth));
+  return copy;
+}
+
+function plainList(list, path, seen, depth) {
+  const copy = [];
+  for (let i = 0; i < list.length; i++) {
+    const item = plain(list[i], path + "[" + i + "]", seen, depth);
+    copy[i] = item === undefined ? null : item;
+  }
+  return copy;
+}
+
+function assign(target, key, value) {
+  if (value !== undefined) defineProperty(target, key, { __proto__: null, value, enumerable: true });
+}
+
+function step(key) {
+  return /^[A-Za-z_$][\w$]*$/.test(key) ? "." + key : "[" + stringify(key) + "]";
+}
+
+function toJSON(value, path) {
+  return stringify(plain(value, path, new Set(), 0));
+}
+
+// --- errors ---------------------------------------------------------------
+
+function text(value) {
+  return slice(toText(value), 0, MAX_TEXT);
+}
+
+function attempt(get) {
+  try {
+    return get();
+  } catch {
+    return undefined;
+  }
+}
+
+function describe(thrown) {
+  const isError = attempt(() => core.isNativeError(thrown) || thrown instanceof Error) ?? false;
+  if (!isError) {
+    const shown = attempt(() => inspectArgs(["%o", thrown], { depth: 2 })) ?? typeof thrown;
+    const message = typeof thrown === "string" ? thrown : shown;
+    return { name: "", message: text(message), stack: "" };
+  }
+  return {
+    name: attempt(() => text(thrown.name)) ?? "Error",
+    message: attempt(() => text(thrown.message)) ?? "",
+    stack: attempt(() => text(thrown.stack)) ?? "",
+  };
+}
+
+// --- the bridge -----------------------------------------------------------
+
+const waiting = { __proto__: null };
+let lastCall = 0;
+
+// ToolError is what a failed call rejects with. data is what the tool returned.
+class ToolError extends Error {
+  constructor(message, data) {
+    super(message);
+    if (data !== undefined) this.data = data;
+  }
+}
+defineProperty(ToolError.prototype, "name", { value: "ToolError", writable: true, configurable: true });
+
+function call(target, args) {
+  const site = {};
+  captureStackTrace(site, call);
+  return new Promise((resolve, reject) => {
+    let json;
+    try {
+      json = toJSON(args === undefined ? {} : args, "args");
+    } catch (thrown) {
+      throw thrown instanceof NotJSON ? new TypeError("the arguments of " + text(target) + " cannot be encoded as JSON: " + thrown.message) : thrown;
+    }
+    const id = ++lastCall;
+    waiting[id] = { resolve, reject, site };
+    if (openCalls++ === 0) waitForHost(true);
+    send('{"type":"call","id":' + id + ',"target":' + stringify(toText(target)) + ',"args":' + json + "}");
+  });
+}
+
+function settle({ id, value, error }) {
+  const { resolve, reject, site } = waiting[id];
+  delete waiting[id];
+  if (--openCalls === 0) waitForHost(false);
+  if (!error) return resolve(value);
+  const failure = new ToolError(error.message, error.data);
+  // The stack of the call, not of this loop, is what its author can use.
+  defineProperty(failure, "stack", { value: "ToolError: " + error.message + slice(site.stack, site.stack.indexOf("\n")), writable: true, configurable: true });
+  reject(failure);
+}
+
+// --- the program ----------------------------------------------------------
+
+function end(json) {
+  if (ended) return;
+  ended = true;
+  send(json);
+}
+
+function fail(reason, thrown) {
+  end(stringify({ type: "error", reason, ...describe(thrown) }));
+}
+
+async function run({ code, maxValue }) {
+  waitForHost(false);
+  const url = createObjectURL(new Blob([code], { type: "text/javascript" }));
+  let value;
+  try {
+    const program = await import(url);
+    value = await program.default();
+  } catch (thrown) {
+    return fail("thrown", thrown);
+  }
+  let json;
+  try {
+    json = toJSON(value, "");
+  } catch (thrown) {
+    return fail(thrown instanceof NotJSON ? "value" : "thrown", thrown);
+  }
+  if (json === undefined) return end('{"type":"result"}');
+  if (json.length > maxValue) json = preview(value, json, maxValue);
+  end('{"type":"result","value":' + json + "}");
+}
+
+// preview stands for a value that is larger than the host accepts.
+function preview(value, json, maxValue) {
+  return stringify({
+    truncated: true,
+    type: isArray(value) ? "array" : typeof value,
+    length: isArray(value) ? value.length : typeof value === "string" ? value.length : keys(value).length,
+    bytes: encode(json).length,
+    preview: slice(json, 0, maxValue >> 1),
+  });
+}
+
+globalThis.console = new Console((message, level) => {
+  if (!ended) send(stringify({ type: "log", level, message, at: getMonotonic() }));
+});
+defineProperty(globalThis, symbolFor("conductor.call"), { value: call });
+globalThis.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  fail("unhandled", event.reason);
+});
+globalThis.addEventListener("error", (event) => {
+  event.preventDefault();
+  fail("unhandled", event.error);
+});
+globalThis.addEventListener("beforeunload", () => fail("stalled"));
+
+// Not awaited at the top level: a promise that waits there would hide that the
+// event loop has run dry.
+async function serve() {
+  marker = Uint8Array.fromHex((await receive()).marker);
+  send(stringify({ type: "ready", protocol: PROTOCOL, deno: Deno.version.deno }));
+  run(await receive());
+  for (;;) settle(await receive());
+}
+
+serve();

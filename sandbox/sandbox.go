@@ -1,0 +1,277 @@
+// Package sandbox runs one untrusted TypeScript program at a time in a fresh Deno
+// process that has no permission at all.
+//
+//	s, err := sandbox.New(ctx, nil)
+//	if err != nil {
+//		return err
+//	}
+//	defer s.Close()
+//	result, err := s.Run(ctx, &sandbox.Program{Code: "return 6 * 7"})
+//	fmt.Println(result.Phase, string(result.Value)) // ok 42
+//
+// A [Program] may import [Module] values that the host gives it and, through
+// them, call the host: [Program.Call] receives a target and JSON arguments. The
+// package knows nothing of tools or MCP.
+//
+// # A program
+//
+// A program is TypeScript without a frame: top-level await, imports and return
+// work, and a Markdown fence around it is taken off. Its value is a top-level
+// return, else the `export default`, else the last statement if that is an
+// expression. The value must be JSON; Date, Map, Set, typed arrays and errors are
+// converted, and [Result.Error] says which part cannot be.
+//
+// # Security
+//
+// The program never is part of the process's static module graph, which Deno
+// exempts from permissions: a trusted harness is the main module, the program
+// comes over stdin and is imported from memory. The process gets an explicit
+// minimal environment, an empty working folder and a cache folder of its own, all
+// removed afterwards. It is killed, with its process group, when it has reported a
+// result, when its time is up and when the context ends. What it can reach is
+// decided by [Program.Modules] and [Program.Call] alone. Layers of the operating
+// system under Deno's own are not part of this package yet.
+//
+// # Concurrency
+//
+// A [Sandbox] is safe for concurrent use; each Run has its own process.
+//
+// # Errors
+//
+// [Sandbox.Run] returns a Go error only when the machinery failed: no Deno, a
+// closed sandbox, a context that ended. What the program did wrong is in the
+// [Result], with a [Phase], a position in the program's own text, and always the
+// output and the calls up to then.
+package sandbox
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Defaults and bounds of [Options].
+const (
+	DefaultTimeout = 30 * time.Second
+	MaxTimeout     = 5 * time.Minute
+
+	defaultMemoryMB    = 256
+	defaultMaxOutput   = 256 << 10
+	defaultMaxValue    = 1 << 20
+	defaultMaxCalls    = 1000
+	defaultMaxInFlight = 64
+
+	// maxCode bounds a program: what a model writes is far below.
+	maxCode = 1 << 20
+	// maxFrame bounds what a process can make the host hold at once.
+	maxFrame = 32 << 20
+)
+
+// ErrClosed is returned by the methods of a [Sandbox] after Close.
+var ErrClosed = errors.New("sandbox is closed")
+
+// Options configure a [Sandbox]. The zero value is useful.
+type Options struct {
+	// Deno is the path of the deno executable. Empty means: $CONDUCTOR_DENO, then
+	// PATH, then the cache folder, then the pinned version from the npm registry
+	// (see [FindDeno]).
+	Deno string
+	// CacheDir is where a fetched Deno is kept. Empty means the folder conductor
+	// in [os.UserCacheDir].
+	CacheDir string
+	// Progress is told what a fetch of Deno is doing, in words for people. It is
+	// called from one goroutine at a time. nil means silence.
+	Progress func(string)
+
+	// Timeout is how long a program may run when its [Program.Timeout] is zero.
+	// Zero means [DefaultTimeout]; the most is [MaxTimeout].
+	Timeout time.Duration
+	// MemoryMB is the limit of the JavaScript heap in megabytes. Zero means 256.
+	// Memory outside of that heap (ArrayBuffers, WebAssembly) is not bounded yet.
+	MemoryMB int
+	// MaxOutput is how many bytes of stdout and of stderr are kept of a run; the
+	// rest is counted. Zero means 256 KiB.
+	MaxOutput int
+	// MaxValue is how many bytes of JSON a program's value may have before a
+	// preview stands in for it. Zero means 1 MiB.
+	MaxValue int
+	// MaxCalls is how many calls a program may make in all. Zero means 1,000.
+	MaxCalls int
+	// MaxInFlight is how many of its calls are given to [Program.Call] at a time;
+	// others wait. Zero means 64.
+	MaxInFlight int
+
+	// Logger hears of what an operator should know. nil means silence.
+	Logger *slog.Logger
+}
+
+func (o *Options) withDefaults() (Options, error) {
+	var opts Options
+	if o != nil {
+		opts = *o
+	}
+	for _, field := range []struct {
+		name  string
+		value int
+	}{
+		{"MemoryMB", opts.MemoryMB}, {"MaxOutput", opts.MaxOutput}, {"MaxValue", opts.MaxValue},
+		{"MaxCalls", opts.MaxCalls}, {"MaxInFlight", opts.MaxInFlight},
+	} {
+		if field.value < 0 {
+			return opts, fmt.Errorf("sandbox: Options.%s is %d, want 0 or more", field.name, field.value)
+		}
+	}
+	if opts.Timeout < 0 || opts.Timeout > MaxTimeout {
+		return opts, fmt.Errorf("sandbox: Options.Timeout is %v, want 0 to %v", opts.Timeout, MaxTimeout)
+	}
+	setDefault(&opts.Timeout, DefaultTimeout)
+	setDefault(&opts.MemoryMB, defaultMemoryMB)
+	setDefault(&opts.MaxOutput, defaultMaxOutput)
+	setDefault(&opts.MaxValue, defaultMaxValue)
+	setDefault(&opts.MaxCalls, defaultMaxCalls)
+	setDefault(&opts.MaxInFlight, defaultMaxInFlight)
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	return opts, nil
+}
+
+func setDefault[T int | time.Duration](field *T, value T) {
+	if *field == 0 {
+		*field = value
+	}
+}
+
+// A Sandbox runs programs. It is safe for concurrent use.
+type Sandbox struct {
+	opts    Options
+	deno    Deno
+	dir     string // holds the harness and each process's own folder
+	harness string
+
+	mu      sync.Mutex
+	closed  bool
+	closing context.Context
+	close   context.CancelFunc
+	runs    sync.WaitGroup
+}
+
+//go:embed harness.js
+var harnessSource []byte
+
+// New finds Deno, fetching it if need be, and makes a Sandbox. The context bounds
+// only New. Options may be nil.
+func New(ctx context.Context, options *Options) (*Sandbox, error) {
+	opts, err := options.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	deno, err := FindDeno(ctx, &opts)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "conductor-")
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	s := &Sandbox{opts: opts, deno: deno, dir: dir, harness: filepath.Join(dir, "harness.js")}
+	s.closing, s.close = context.WithCancel(context.Background())
+	if err := os.WriteFile(s.harness, harnessSource, 0o600); err != nil {
+		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), os.RemoveAll(dir))
+	}
+	return s, nil
+}
+
+// Deno tells which Deno runs the programs.
+func (s *Sandbox) Deno() Deno { return s.deno }
+
+// Close ends the runs that are under way, waits for them and removes all files.
+// Further calls do nothing.
+func (s *Sandbox) Close() error {
+	s.mu.Lock()
+	first := !s.closed
+	s.closed = true
+	s.mu.Unlock()
+	s.close()
+	s.runs.Wait()
+	if !first {
+		return nil
+	}
+	return os.RemoveAll(s.dir)
+}
+
+// begin registers a run, so that Close can wait for it.
+func (s *Sandbox) begin() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	s.runs.Add(1)
+	return nil
+}
+
+// A Module is TypeScript that a program may import.
+type Module struct {
+	// Specifier is what stands in the import, such as "./mcp/github". A program
+	// may add ".ts".
+	Specifier string
+	// Source is the module's text. It may import other modules of the program and
+	// [BridgeModule].
+	Source string
+}
+
+// A Call is one request of a program to its host.
+type Call struct {
+	// Target is what the program named; the host decides whether it may.
+	Target string
+	// Args is valid JSON.
+	Args json.RawMessage
+}
+
+// A CallError makes [Program.Call] fail with data: the program catches a ToolError
+// with this message, and with Data as its property data.
+type CallError struct {
+	Message string
+	Data    json.RawMessage // may be nil
+}
+
+func (e *CallError) Error() string { return e.Message }
+
+// A Program is what [Sandbox.Run] runs. It is not changed by Run.
+type Program struct {
+	// Code is TypeScript or JavaScript, at most 1 MiB.
+	Code string
+	// Modules are what Code may import, besides the runtime's own node: modules.
+	Modules []Module
+	// Call answers the program's calls. It runs on a goroutine of its own, several
+	// at a time, and its context ends with the run. The value must be JSON; nil is
+	// null. An error is thrown in the program as a ToolError. A nil Call refuses
+	// every call.
+	Call func(ctx context.Context, call Call) (json.RawMessage, error)
+	// Missing may say, for the author of the program, why it cannot import a
+	// module (export is empty) or why a module lacks an export. An empty answer
+	// leaves the words to the sandbox.
+	Missing func(module, export string) string
+	// OnLog is told each line that the program logs with console, while it runs,
+	// from one goroutine. It must not block.
+	OnLog func(Log)
+	// Timeout overrides [Options.Timeout], up to [MaxTimeout].
+	Timeout time.Duration
+}
+
+// A Log is one console.* call of a program.
+type Log struct {
+	Level slog.Level
+	// Message is what console would have printed, without the line break.
+	Message string
+	// Elapsed is the time since the program started.
+	Elapsed time.Duration
+}

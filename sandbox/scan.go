@@ -1,0 +1,481 @@
+package sandbox
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A declaration is an import or export found at the top level of a program, as
+// byte offsets into it.
+type declaration struct {
+	start, end int
+	specifier  string // of an import
+}
+
+// An outline says where the module syntax of a program stands. Everything else
+// about the program's grammar is left to esbuild.
+type outline struct {
+	imports []declaration
+	// keywords are the `export` (or `export default`) words before a declaration,
+	// which stays.
+	keywords []declaration
+	// clauses are whole `export { … }` statements.
+	clauses []declaration
+	// defaultExpr is where `export default` stands before an expression.
+	defaultExpr *declaration
+	// empty is set if there is nothing besides.
+	empty bool
+	// defaultName is what an `export default function name` or class declares.
+	defaultName string
+}
+
+// A sourceError is a mistake at a byte offset of the program.
+type sourceError struct {
+	offset  int
+	message string
+}
+
+func (e *sourceError) Error() string { return e.message }
+
+type tokenKind int
+
+const (
+	tokenEOF tokenKind = iota
+	tokenIdent
+	tokenString
+	tokenTemplate
+	tokenRegexp
+	tokenNumber
+	tokenPunct
+)
+
+type token struct {
+	kind       tokenKind
+	start, end int
+	newline    bool // a line break stands before it
+}
+
+// A scanner splits TypeScript into tokens, as far as is needed to tell module
+// syntax from the same words in strings, templates, comments and regular
+// expressions. It accepts anything: what is not TypeScript is for esbuild to say.
+type scanner struct {
+	code string
+	pos  int
+	prev token
+	// depth counts open brackets; templates holds the depth at which each open
+	// `${` returns to its template.
+	depth     int
+	templates []int
+}
+
+func (s *scanner) text(t token) string { return s.code[t.start:t.end] }
+
+func (s *scanner) is(t token, text string) bool { return s.text(t) == text }
+
+// next returns the next token, with depth already counting it.
+func (s *scanner) next() token {
+	newline := s.skipSpace()
+	t := token{start: s.pos, newline: newline}
+	if s.pos >= len(s.code) {
+		t.end = s.pos
+		return t
+	}
+	switch c := s.code[s.pos]; {
+	case c == '"' || c == '\'':
+		t.kind = tokenString
+		s.scanString(c)
+	case c == '`':
+		t.kind = tokenTemplate
+		s.pos++
+		s.scanTemplate()
+	case c == '/' && s.regexpAllowed(newline):
+		t.kind = tokenRegexp
+		s.scanRegexp()
+	case c >= '0' && c <= '9':
+		t.kind = tokenNumber
+		s.scanWhile(func(r rune) bool { return isIdentRune(r) || r == '.' })
+	default:
+		r, size := utf8.DecodeRuneInString(s.code[s.pos:])
+		if isIdentRune(r) || r == '#' || r == '@' {
+			t.kind = tokenIdent
+			s.pos += size
+			s.scanWhile(isIdentRune)
+			break
+		}
+		t.kind = tokenPunct
+		s.pos += size
+		switch r {
+		case '(', '[', '{':
+			s.depth++
+		case ')', ']':
+			s.depth--
+		case '}':
+			s.depth--
+			if n := len(s.templates); n > 0 && s.templates[n-1] == s.depth {
+				s.templates = s.templates[:n-1]
+				t.kind = tokenTemplate
+				s.scanTemplate()
+			}
+		}
+	}
+	t.end = s.pos
+	s.prev = t
+	return t
+}
+
+func (s *scanner) peek() token {
+	saved := *s
+	saved.templates = slices.Clone(s.templates)
+	t := s.next()
+	*s = saved
+	return t
+}
+
+func (s *scanner) skipSpace() (newline bool) {
+	for s.pos < len(s.code) {
+		rest := s.code[s.pos:]
+		switch {
+		case strings.HasPrefix(rest, "//") || s.pos == 0 && strings.HasPrefix(rest, "#!"):
+			if i := strings.IndexByte(rest, '\n'); i >= 0 {
+				s.pos += i
+			} else {
+				s.pos = len(s.code)
+			}
+		case strings.HasPrefix(rest, "/*"):
+			end := len(rest)
+			if i := strings.Index(rest[2:], "*/"); i >= 0 {
+				end = i + 4
+			}
+			newline = newline || strings.ContainsRune(rest[:end], '\n')
+			s.pos += end
+		default:
+			r, size := utf8.DecodeRuneInString(rest)
+			if !unicode.IsSpace(r) && r != '\ufeff' {
+				return newline
+			}
+			newline = newline || r == '\n' || r == '\u2028' || r == '\u2029'
+			s.pos += size
+		}
+	}
+	return newline
+}
+
+func (s *scanner) scanString(quote byte) {
+	for s.pos++; s.pos < len(s.code); s.pos++ {
+		switch s.code[s.pos] {
+		case '\\':
+			s.pos++
+		case '\n':
+			return
+		case quote:
+			s.pos++
+			return
+		}
+	}
+	s.pos = len(s.code)
+}
+
+// scanTemplate reads up to the closing backtick or into the next `${`.
+func (s *scanner) scanTemplate() {
+	for ; s.pos < len(s.code); s.pos++ {
+		switch {
+		case s.code[s.pos] == '\\':
+			s.pos++
+		case s.code[s.pos] == '`':
+			s.pos++
+			return
+		case strings.HasPrefix(s.code[s.pos:], "${"):
+			s.pos += 2
+			s.templates = append(s.templates, s.depth)
+			s.depth++
+			return
+		}
+	}
+	s.pos = len(s.code)
+}
+
+func (s *scanner) scanRegexp() {
+	class := false
+	for s.pos++; s.pos < len(s.code); s.pos++ {
+		switch c := s.code[s.pos]; {
+		case c == '\n':
+			return
+		case c == '\\':
+			s.pos++
+		case c == '[':
+			class = true
+		case c == ']':
+			class = false
+		case c == '/' && !class:
+			s.pos++
+			s.scanWhile(isIdentRune)
+			return
+		}
+	}
+	s.pos = len(s.code)
+}
+
+func (s *scanner) scanWhile(ok func(rune) bool) {
+	for s.pos < len(s.code) {
+		r, size := utf8.DecodeRuneInString(s.code[s.pos:])
+		if !ok(r) {
+			return
+		}
+		s.pos += size
+	}
+}
+
+// regexpAllowed decides whether a slash starts a regular expression, from the
+// token before it. Two rare forms are read as division (a regular expression
+// directly after `if (…)` or after a `}` on its line); the damage is bounded by
+// the line, since neither a string nor a regular expression crosses one.
+func (s *scanner) regexpAllowed(newline bool) bool {
+	switch s.prev.kind {
+	case tokenString, tokenRegexp, tokenNumber:
+		return false
+	case tokenTemplate:
+		return !strings.HasSuffix(s.text(s.prev), "`")
+	case tokenIdent:
+		return slices.Contains(wordsBeforeRegexp, s.text(s.prev))
+	case tokenPunct:
+		switch s.text(s.prev) {
+		case ")", "]":
+			return false
+		case "}":
+			return newline
+		}
+	}
+	return true
+}
+
+var wordsBeforeRegexp = []string{
+	"await", "case", "delete", "do", "else", "in", "instanceof", "new", "of",
+	"return", "throw", "typeof", "void", "yield",
+}
+
+func isIdentRune(r rune) bool {
+	return r == '_' || r == '$' || r == '\u200c' || r == '\u200d' || r == '\\' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.Is(unicode.Mn, r)
+}
+
+// scan finds the import and export declarations of a program.
+func scan(code string) (*outline, error) {
+	s := &scanner{code: code}
+	o := &outline{empty: true}
+	for {
+		before := s.prev
+		t := s.next()
+		if t.kind == tokenEOF {
+			return o, nil
+		}
+		if !s.is(t, "import") && !s.is(t, ";") {
+			o.empty = false
+		}
+		if t.kind != tokenIdent || s.depth != 0 || before.kind == tokenPunct && s.is(before, ".") {
+			continue
+		}
+		var err error
+		switch s.text(t) {
+		case "import":
+			err = s.scanImport(o, t)
+		case "export":
+			err = s.scanExport(o, t)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (s *scanner) scanImport(o *outline, keyword token) error {
+	if t := s.peek(); s.is(t, "(") || s.is(t, ".") {
+		return nil // import(…) and import.meta are expressions
+	}
+	for {
+		t := s.next()
+		switch {
+		case t.kind == tokenEOF:
+			return nil // esbuild reports it
+		case s.is(t, "="):
+			return &sourceError{keyword.start, "`import … = require(…)` is not supported: use `import * as name from \"…\"`"}
+		case t.kind == tokenString && s.depth == 0:
+			decl := declaration{start: keyword.start, specifier: strings.Trim(s.text(t), `"'`)}
+			if w := s.peek(); s.is(w, "with") || s.is(w, "assert") && !w.newline {
+				s.next()
+				s.skipBraces()
+			}
+			decl.end = s.skipSemicolon()
+			o.imports = append(o.imports, decl)
+			return nil
+		}
+	}
+}
+
+func (s *scanner) scanExport(o *outline, keyword token) error {
+	switch t := s.peek(); s.text(t) {
+	case "*":
+		return &sourceError{keyword.start, "`export * from` is not supported in a program: import what you need and return the value"}
+	case "=":
+		return &sourceError{keyword.start, "`export =` is not supported: use `return` or `export default`"}
+	case "{":
+		s.skipBraces()
+		if from := s.peek(); s.is(from, "from") {
+			return &sourceError{keyword.start, "`export … from` is not supported in a program: import what you need and return the value"}
+		}
+		o.clauses = append(o.clauses, declaration{start: keyword.start, end: s.skipSemicolon()})
+	case "default":
+		s.next()
+		s.scanDefault(o, declaration{start: keyword.start, end: t.end})
+	default:
+		o.keywords = append(o.keywords, declaration{start: keyword.start, end: keyword.end})
+	}
+	return nil
+}
+
+// scanDefault sorts `export default` into a declaration that keeps its name or an
+// expression. The tokens after it are not consumed.
+func (s *scanner) scanDefault(o *outline, keyword declaration) {
+	saved := *s
+	defer func() { *s = saved }()
+	t := s.next()
+	if s.is(t, "async") || s.is(t, "abstract") {
+		t = s.next()
+	}
+	switch s.text(t) {
+	case "function", "class":
+		name := s.next()
+		if s.is(name, "*") {
+			name = s.next()
+		}
+		if name.kind == tokenIdent && !s.is(name, "extends") && !s.is(name, "implements") {
+			o.defaultName = s.text(name)
+			o.keywords = append(o.keywords, keyword)
+			return
+		}
+	case "interface":
+		o.keywords = append(o.keywords, keyword)
+		return
+	}
+	o.defaultExpr = &keyword
+}
+
+func (s *scanner) skipBraces() {
+	outer := s.depth
+	for {
+		t := s.next()
+		if t.kind == tokenEOF || s.depth <= outer && s.is(t, "}") {
+			return
+		}
+	}
+}
+
+// skipSemicolon returns the end of the statement whose last token was just read.
+func (s *scanner) skipSemicolon() int {
+	end := s.pos
+	if t := s.peek(); s.is(t, ";") {
+		s.next()
+		end = s.pos
+	}
+	return end
+}
+
+// defaultVariable holds the value of `export default`. It is short because it
+// replaces those two words in place, which keeps every column.
+const defaultVariable = "$$d"
+
+// wrap lays a program out as a module that exports its body as a function, so
+// that top-level `return` and `await` work:
+//
+//	the imports                      lines 1 … n, everything else blank
+//	export default async () => {     line n+1
+//	the body                         lines n+2 … 2n+1, the imports blank
+//	}
+//
+// Lines and columns of both copies are those of the program; userLine undoes the
+// offset.
+func (o *outline) wrap(code string) string {
+	var b strings.Builder
+	b.Grow(2*len(code) + 100)
+	at := 0
+	for _, d := range o.imports {
+		blank(&b, code[at:d.start])
+		b.WriteString(code[d.start:d.end])
+		at = d.end
+	}
+	blank(&b, code[at:])
+	fmt.Fprintf(&b, "\nexport default async () => {let %s;\n", defaultVariable)
+
+	edits := slices.Concat(o.imports, o.keywords, o.clauses)
+	if o.defaultExpr != nil {
+		edits = append(edits, *o.defaultExpr)
+	}
+	slices.SortFunc(edits, func(x, y declaration) int { return x.start - y.start })
+	at = 0
+	for _, d := range edits {
+		b.WriteString(code[at:d.start])
+		// A whole statement that goes leaves its semicolon: without it the line
+		// before could run on into a line after that starts with a bracket.
+		instead := ""
+		switch {
+		case o.defaultExpr != nil && d == *o.defaultExpr:
+			instead = defaultVariable + " ="
+		case !slices.Contains(o.keywords, d):
+			instead = ";"
+		}
+		b.WriteString(instead)
+		blank(&b, code[d.start+len(instead):d.end])
+		at = d.end
+	}
+	b.WriteString(code[at:])
+	b.WriteString("\n")
+	if o.defaultName != "" {
+		fmt.Fprintf(&b, "%s = %s;", defaultVariable, o.defaultName)
+	}
+	fmt.Fprintf(&b, "return %s};\n", defaultVariable)
+	return b.String()
+}
+
+// userLine turns a line of the wrapped program, from 1, into the program's own.
+func userLine(wrapped, programLines int) int {
+	if wrapped > programLines {
+		return max(1, min(wrapped-programLines-1, programLines))
+	}
+	return wrapped
+}
+
+// blank writes text with spaces for everything but line breaks: as many as
+// JavaScript counts columns.
+func blank(b *strings.Builder, text string) {
+	for _, r := range text {
+		switch {
+		case r == '\n' || r == '\r' || r == '\u2028' || r == '\u2029':
+			b.WriteRune(r)
+		case r > 0xffff:
+			b.WriteString("  ")
+		default:
+			b.WriteByte(' ')
+		}
+	}
+}
+
+// stripFence blanks the Markdown fence that models like to put around a program;
+// the lines stay, so that positions are those of the text that was sent.
+func stripFence(code string) string {
+	lines := strings.Split(code, "\n")
+	first := slices.IndexFunc(lines, func(l string) bool { return strings.TrimSpace(l) != "" })
+	if first < 0 || !strings.HasPrefix(strings.TrimSpace(lines[first]), "```") {
+		return code
+	}
+	lines[first] = ""
+	for i := len(lines) - 1; i > first; i-- {
+		if l := strings.TrimSpace(lines[i]); strings.HasPrefix(l, "```") {
+			lines[i] = ""
+			break
+		} else if l != "" {
+			break
+		}
+	}
+	return strings.Join(lines, "\n")
+}
