@@ -1,0 +1,75 @@
+package mcpclient
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+func TestClean(t *testing.T) {
+	tests := []struct{ in, want string }{
+		{"plain", "plain"},
+		{"a\x1b[31mred\x1b[0m b", "ared b"},
+		{"bell\a nul\x00 del\x7f", "bell nul del"},
+		{"line\n\ttab\r\n", "line\n\ttab"},
+		{"bad \xff utf8", "bad  utf8"},
+		{"turned \u202e around", "turned  around"},
+		{strings.Repeat("é", 30), strings.Repeat("é", 10) + "…"},
+	}
+	for _, tt := range tests {
+		if got := clean(tt.in, 20); got != tt.want {
+			t.Errorf("clean(%q) = %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+func TestReadableHidesQuery(t *testing.T) {
+	cause := errors.New("reset")
+	err := readable(&url.Error{Op: "Post", URL: "http://h/messages?session=abc", Err: cause})
+	if got, want := err.Error(), `Post "http://h/messages": reset`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	var ue *url.Error
+	if !errors.Is(err, cause) || errors.As(err, &ue) {
+		t.Error("the cause must be found, the text below not")
+	}
+}
+
+func TestMessagesFilter(t *testing.T) {
+	const in = "noise\n{\"a\":1}\n\n  [2]\r\nmore {noise}\n{\"b\":\n"
+	const want = "{\"a\":1}\n[2]\r\n{\"b\":\n"
+	for size := 1; size <= len(in); size++ {
+		m := &messages{p: &process{stderr: &ring{}}}
+		var got strings.Builder
+		for rest := in; rest != ""; {
+			n := min(size, len(rest))
+			b := []byte(rest[:n])
+			got.Write(b[:m.filter(b)])
+			rest = rest[n:]
+		}
+		if got.String() != want {
+			t.Errorf("in pieces of %d: got %q, want %q", size, got.String(), want)
+		}
+		if noise := m.p.stderr.String(); noise != "noise\nmore {noise}" {
+			t.Errorf("noise %q", noise)
+		}
+	}
+}
+
+func TestEventTap(t *testing.T) {
+	const stream = ": hi\nid: 1\ndata:\n\nevent: message\ndata: {\"method\":\"ping\",\"id\":1}\n\n" +
+		"data: {\"jsonrpc\":\"2.0\",\r\ndata: \"id\":1,\"result\":{\"n\":1.0}}\r\n\r\n"
+	for size := 1; size <= len(stream); size++ {
+		ex := &exchange{}
+		tap := &eventTap{ex: ex}
+		for rest := stream; rest != ""; {
+			n := min(size, len(rest))
+			tap.feed([]byte(rest[:n]))
+			rest = rest[n:]
+		}
+		if _, raw, _ := ex.state(); string(raw) != `{"n":1.0}` {
+			t.Errorf("in pieces of %d: got %s", size, raw)
+		}
+	}
+}

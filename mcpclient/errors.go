@@ -1,0 +1,140 @@
+package mcpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+var (
+	// ErrUnknownServer is returned for a name that was not configured.
+	ErrUnknownServer = errors.New("unknown server")
+	// ErrUnavailable is returned for a server that is not ready; the message has
+	// the reason. See [Client.Status].
+	ErrUnavailable = errors.New("server is not available")
+	// ErrClosed is returned after [Client.Close], and by calls that Close ended.
+	ErrClosed = errors.New("client is closed")
+)
+
+// CallError is a call that has no result: the server answered with a protocol
+// error, or the connection, the time or ctx ended first. A tool that reports its
+// own failure is not a CallError but a [Result] with IsError.
+//
+// errors.Is finds context.Canceled, context.DeadlineExceeded (also for
+// [Options.CallTimeout]), [ErrUnavailable] (the connection was lost) and
+// [ErrClosed] in it.
+type CallError struct {
+	// Server and Tool name what was called.
+	Server, Tool string
+	// Err is the reason. For an error that the server answered with it is a
+	// [*ProtocolError].
+	Err error
+	// OutcomeUnknown is true when the request may have reached the server and no
+	// answer came back: the call may have taken effect, so it must not be
+	// repeated blindly.
+	OutcomeUnknown bool
+}
+
+// Error implements error.
+func (e *CallError) Error() string {
+	msg := fmt.Sprintf("calling %s.%s: %v", e.Server, e.Tool, e.Err)
+	if e.OutcomeUnknown {
+		msg += "; the call may or may not have taken effect"
+	}
+	return msg
+}
+
+// Unwrap returns the reason.
+func (e *CallError) Unwrap() error { return e.Err }
+
+// ProtocolError is an error that the server answered with.
+type ProtocolError struct {
+	// Code is the JSON-RPC error code, such as -32602 for invalid parameters.
+	Code int64
+	// Message is the server's text, bounded and without control characters.
+	// Untrusted.
+	Message string
+}
+
+// Error implements error.
+func (e *ProtocolError) Error() string {
+	return fmt.Sprintf("server answered with error %d: %s", e.Code, e.Message)
+}
+
+// timeoutError is the cause of a context that ended by one of our own bounds.
+type timeoutError struct {
+	what string // what did not happen
+	d    time.Duration
+	hint string
+}
+
+func (e *timeoutError) Error() string {
+	msg := fmt.Sprintf("%s within %v", e.what, e.d)
+	if e.hint != "" {
+		msg += "; " + e.hint
+	}
+	return msg
+}
+
+func (e *timeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// plain is an error whose text was made safe to show while errors.Is still
+// works. It has no Unwrap on purpose: the texts further down, like that of
+// *url.Error, may hold secrets or a server's raw text.
+type plain struct {
+	msg   string
+	cause error
+}
+
+func (e *plain) Error() string        { return e.msg }
+func (e *plain) Is(target error) bool { return errors.Is(e.cause, target) }
+
+// readable makes err fit for people and logs: text that came from a server is
+// bounded and stripped of control characters, URLs lose their query.
+func readable(err error) error {
+	msg := err.Error()
+	var ue *url.Error
+	if errors.As(err, &ue) {
+		if u, perr := url.Parse(ue.URL); perr == nil && (u.RawQuery != "" || u.User != nil) {
+			msg = strings.ReplaceAll(msg, ue.URL, bare(u).String())
+		}
+	}
+	return &plain{clean(msg, 1024), err}
+}
+
+// bare returns u without the parts that may hold secrets.
+func bare(u *url.URL) *url.URL {
+	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+}
+
+// clean returns s without control characters and terminal escapes, cut to at
+// most limit bytes.
+func clean(s string, limit int) string {
+	var b strings.Builder
+	escape := false
+	for _, r := range s {
+		switch {
+		case r == 0x1b:
+			escape = true
+			continue
+		case escape:
+			// An escape sequence ends with a letter: ESC [ 3 1 m.
+			escape = !unicode.IsLetter(r)
+			continue
+		case r == '\n' || r == '\t':
+		case r == utf8.RuneError || unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
+			continue
+		}
+		if b.Len()+utf8.RuneLen(r) > limit {
+			b.WriteString("…")
+			break
+		}
+		b.WriteRune(r)
+	}
+	return strings.TrimSpace(b.String())
+}

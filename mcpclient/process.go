@@ -1,0 +1,220 @@
+package mcpclient
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// How long the steps of ending a process may take. Mutable for testing.
+var (
+	stdinGrace = time.Second            // from end of input to SIGTERM
+	termGrace  = time.Second            // from SIGTERM to SIGKILL
+	killGrace  = 2 * time.Second        // from SIGKILL to giving up
+	exitGrace  = time.Second            // from end of output to exit
+	drainGrace = 250 * time.Millisecond // for output of a process that is gone
+)
+
+// process is a running stdio server with its process group.
+type process struct {
+	cmd    *exec.Cmd
+	stdin  *os.File
+	stdout *os.File
+	stderr *ring
+
+	done chan struct{} // closed when the process was reaped and stderr is complete
+	stop func() error  // see shutdown; runs once
+}
+
+// startProcess starts the command of s. Its stderr goes to tail.
+func startProcess(s *Server, tail *ring) (*process, error) {
+	cmd := exec.Command(s.Command, s.Args...)
+	cmd.Dir = s.Dir
+	cmd.Env = environ(s.Env)
+	cmd.SysProcAttr = groupAttr()
+
+	// The pipes are ours and not those of os/exec, so that Wait returns when the
+	// process is gone even if a grandchild keeps them open.
+	var files []*os.File
+	pipe := func() (r, w *os.File, err error) {
+		r, w, err = os.Pipe()
+		files = append(files, r, w)
+		return r, w, err
+	}
+	inR, inW, err1 := pipe()
+	outR, outW, err2 := pipe()
+	errR, errW, err3 := pipe()
+	if err := errors.Join(err1, err2, err3); err != nil {
+		closeAll(files...)
+		return nil, fmt.Errorf("starting %q: %w", s.Command, err)
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = inR, outW, errW
+	err := cmd.Start()
+	if err != nil {
+		closeAll(files...)
+		return nil, startError(s, err)
+	}
+	closeAll(inR, outW, errW)
+
+	p := &process{cmd: cmd, stdin: inW, stdout: outR, stderr: tail, done: make(chan struct{})}
+	p.stop = sync.OnceValue(p.shutdown)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		_, _ = io.Copy(tail, errR) // ends with the pipe, whatever the reason
+	}()
+	go func() {
+		defer close(p.done)
+		_ = cmd.Wait() // the reason is in cmd.ProcessState
+		// What the server started goes with it. The group's id cannot have been
+		// given away in the moment since Wait.
+		killGroup(cmd.Process)
+		// A descendant that left the group may hold the pipes for ever.
+		time.AfterFunc(drainGrace, func() { closeAll(outR) })
+		select {
+		case <-drained:
+		case <-time.After(drainGrace):
+		}
+		closeAll(errR)
+		<-drained
+	}()
+	return p, nil
+}
+
+// shutdown ends the process. MCP, "Lifecycle, Shutdown, stdio": the client SHOULD
+// close the input stream to the server, wait for it to exit or send SIGTERM if
+// it does not exit within a reasonable time, and send SIGKILL if it does not
+// exit within a reasonable time after SIGTERM.
+func (p *process) shutdown() error {
+	defer closeAll(p.stdin, p.stdout)
+	closeAll(p.stdin)
+	if within(p.done, stdinGrace) {
+		return nil
+	}
+	terminateGroup(p.cmd.Process)
+	if within(p.done, termGrace) {
+		return nil
+	}
+	killGroup(p.cmd.Process)
+	if within(p.done, killGrace) {
+		return nil
+	}
+	return fmt.Errorf("process %d does not end", p.cmd.Process.Pid)
+}
+
+// silence says why the process no longer answers. A process that closed its
+// pipes is given a moment to be gone, for its exit status.
+func (p *process) silence() error {
+	if !within(p.done, exitGrace) {
+		return errors.New("the server closed its standard output but did not exit")
+	}
+	msg := "the server process exited (" + p.cmd.ProcessState.String() + ")"
+	if tail := p.stderr.String(); tail != "" {
+		msg += "; its last output was: " + tail
+	}
+	return errors.New(msg)
+}
+
+// startError says what to do about a command that did not start.
+func startError(s *Server, err error) error {
+	if s.Dir != "" {
+		if info, serr := os.Stat(s.Dir); serr != nil || !info.IsDir() {
+			return fmt.Errorf("starting %q: Dir %q is not a folder: %w", s.Command, s.Dir, err)
+		}
+	}
+	switch {
+	case errors.Is(err, exec.ErrNotFound) && !strings.ContainsRune(s.Command, filepath.Separator):
+		return fmt.Errorf("command %q was not found in PATH: install it, or set Command to its full path: %w", s.Command, err)
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound):
+		return fmt.Errorf("command %q does not exist: check the path: %w", s.Command, err)
+	case errors.Is(err, fs.ErrPermission):
+		return fmt.Errorf("command %q may not be executed: check that it is a program and its permissions: %w", s.Command, err)
+	}
+	return fmt.Errorf("starting %q: %w", s.Command, err)
+}
+
+// closeAll closes files where there are any; closing one twice does no harm.
+func closeAll(files ...*os.File) {
+	for _, f := range files {
+		if f != nil {
+			_ = f.Close()
+		}
+	}
+}
+
+// messages is the server's stdout without what is not a message. MCP, "stdio":
+// "The server MUST NOT write anything to its stdout that is not a valid MCP
+// message." Many do: a banner, a log line. The SDK's decoder would end the
+// connection, so lines that do not start like JSON go to the tail of stderr.
+type messages struct {
+	p     *process
+	state lineState
+}
+
+type lineState int
+
+const (
+	lineStart lineState = iota // nothing but space so far
+	lineJSON                   // goes to the decoder
+	lineNoise                  // goes to the ring
+)
+
+// Read implements io.Reader.
+func (m *messages) Read(buf []byte) (int, error) {
+	for {
+		n, err := m.p.stdout.Read(buf)
+		if n = m.filter(buf[:n]); n > 0 || err != nil {
+			if err != nil {
+				err = io.EOF // also for a pipe that was closed here
+			}
+			return n, err
+		}
+	}
+}
+
+// filter moves the bytes that belong to messages to the front of b and returns
+// their number.
+func (m *messages) filter(b []byte) int {
+	kept := 0
+	for i := 0; i < len(b); {
+		if m.state == lineStart {
+			switch b[i] {
+			case ' ', '\t', '\r', '\n':
+				i++
+				continue
+			case '{', '[':
+				m.state = lineJSON
+			default:
+				m.state = lineNoise
+			}
+		}
+		end, done := len(b), false
+		for j := i; j < len(b); j++ {
+			if b[j] == '\n' {
+				end, done = j+1, true
+				break
+			}
+		}
+		if m.state == lineJSON {
+			kept += copy(b[kept:], b[i:end])
+		} else {
+			_, _ = m.p.stderr.Write(b[i:end])
+		}
+		if done {
+			m.state = lineStart
+		}
+		i = end
+	}
+	return kept
+}
+
+// Close does nothing: a server that is told to end may still write, and would
+// be hit by SIGPIPE. Its stdout is closed when it is gone.
+func (m *messages) Close() error { return nil }

@@ -1,0 +1,170 @@
+package mcpclient
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// maxMessage bounds one message from a server, in bytes.
+const maxMessage = 64 << 20
+
+// exchange watches one request and its answer on the wire. The SDK decodes
+// results into any: integers above 2^53 lose digits, properties of a schema lose
+// their order, and a block of an unknown type fails the whole result. So the
+// answer is also kept as the server wrote it.
+//
+// It travels in the context of the request, which the SDK hands down to the
+// transport.
+type exchange struct {
+	mu     sync.Mutex
+	sent   bool
+	result json.RawMessage
+	err    *jsonrpc.Error
+}
+
+type exchangeKey struct{}
+
+func withExchange(ctx context.Context) (context.Context, *exchange) {
+	ex := &exchange{}
+	return context.WithValue(ctx, exchangeKey{}, ex), ex
+}
+
+func exchangeFrom(ctx context.Context) *exchange {
+	ex, _ := ctx.Value(exchangeKey{}).(*exchange)
+	return ex
+}
+
+// markSent notes that the server may have the request.
+func (e *exchange) markSent() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.sent = true
+}
+
+// answer keeps the server's answer. A request that takes several rounds keeps
+// the last one.
+func (e *exchange) answer(result json.RawMessage, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.result, e.err = result, nil
+	if err != nil && !errors.As(err, &e.err) {
+		e.err = &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: err.Error()}
+	}
+}
+
+// state returns what is known so far. The result is nil until there is one.
+func (e *exchange) state() (sent bool, result json.RawMessage, rpcErr *jsonrpc.Error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.sent, e.result, e.err
+}
+
+// tap is a transport whose connections report exchanges and let go of a writer
+// whose context is done.
+//
+// It is not put around streamable HTTP: the SDK tells that connection the
+// negotiated protocol version through an unexported method, which a wrapper
+// cannot have. There, the round tripper does the same work. (A transport of the
+// user that hides a streamable connection does not send the version header,
+// which servers must tolerate.)
+type tap struct {
+	mcp.Transport
+	life context.Context // no connection is made or kept when it is done
+
+	mu   sync.Mutex
+	conn mcp.Connection // nil before Connect
+}
+
+// abort closes the connection, if there is one.
+func (t *tap) abort() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.conn != nil {
+		_ = t.conn.Close() // nothing depends on it any more
+	}
+}
+
+// Connect implements mcp.Transport.
+func (t *tap) Connect(ctx context.Context) (mcp.Connection, error) {
+	conn, err := t.Transport.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t.mu.Lock()
+	t.conn = conn
+	t.mu.Unlock()
+	if err := t.life.Err(); err != nil {
+		t.abort()
+		return nil, err
+	}
+	return &tapConn{Connection: conn, pending: map[jsonrpc.ID]pending{}}, nil
+}
+
+type tapConn struct {
+	mcp.Connection
+	mu      sync.Mutex
+	pending map[jsonrpc.ID]pending
+}
+
+type pending struct {
+	*exchange
+	stop func() bool // the context of the request no longer matters
+}
+
+// Write implements mcp.Connection. It returns when ctx is done even if the
+// server does not read; the message may then still be on its way.
+func (c *tapConn) Write(ctx context.Context, msg jsonrpc.Message) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var ex *exchange
+	if req, ok := msg.(*jsonrpc.Request); ok && req.IsCall() {
+		if ex = exchangeFrom(ctx); ex != nil {
+			c.mu.Lock()
+			c.pending[req.ID] = pending{ex, context.AfterFunc(ctx, func() { c.take(req.ID) })}
+			c.mu.Unlock()
+		}
+	}
+	written := make(chan error, 1)
+	go func() { written <- c.Connection.Write(ctx, msg) }()
+	select {
+	case err := <-written:
+		if err == nil && ex != nil {
+			ex.markSent()
+		}
+		return err
+	case <-ctx.Done():
+		if ex != nil {
+			ex.markSent()
+		}
+		return ctx.Err()
+	}
+}
+
+// Read implements mcp.Connection.
+func (c *tapConn) Read(ctx context.Context) (jsonrpc.Message, error) {
+	msg, err := c.Connection.Read(ctx)
+	if resp, ok := msg.(*jsonrpc.Response); ok && err == nil {
+		if ex := c.take(resp.ID); ex != nil {
+			ex.answer(resp.Result, resp.Error)
+		}
+	}
+	return msg, err
+}
+
+func (c *tapConn) take(id jsonrpc.ID) *exchange {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p, ok := c.pending[id]
+	if !ok {
+		return nil
+	}
+	p.stop()
+	delete(c.pending, id)
+	return p.exchange
+}

@@ -1,0 +1,89 @@
+package conductor_test
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// sourced matches a code block of README.md with the comment that names where it
+// comes from: a file, or a region of one between readme:begin NAME and readme:end.
+var sourced = regexp.MustCompile("(?ms)^<!-- source: (\\S+?)(?:#(\\S+))? -->\n```\\w+\n(.*?)^```$")
+
+// Code that a reader copies must be code that was compiled.
+func TestReadmeShowsCompiledCode(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := sourced.FindAllStringSubmatch(string(readme), -1)
+	if all := regexp.MustCompile("(?m)^```(go|json)$").FindAllString(string(readme), -1); len(blocks) != len(all) {
+		t.Errorf("%d of %d Go and JSON blocks say where they come from", len(blocks), len(all))
+	}
+	for _, block := range blocks {
+		file, region, got := block[1], block[2], block[3]
+		t.Run(file+"#"+region, func(t *testing.T) {
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := string(source)
+			if region != "" {
+				want = cutRegion(t, want, region)
+			}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("README.md differs from its source (-source +README):\n%s", diff)
+			}
+		})
+	}
+}
+
+// cutRegion returns the lines of a region without their common indentation.
+func cutRegion(t *testing.T, source, name string) string {
+	lines := strings.SplitAfter(source, "\n")
+	marker := func(text string) func(string) bool {
+		return func(l string) bool { return strings.TrimSpace(l) == text }
+	}
+	begin := slices.IndexFunc(lines, marker("// readme:begin "+name))
+	if begin < 0 {
+		t.Fatalf("there is no region %q", name)
+	}
+	lines = lines[begin+1:]
+	end := slices.IndexFunc(lines, marker("// readme:end"))
+	if end < 0 {
+		t.Fatalf("region %q has no end", name)
+	}
+	lines = lines[:end]
+	indent := lines[0][:len(lines[0])-len(strings.TrimLeft(lines[0], "\t"))]
+	for i, l := range lines {
+		lines[i] = strings.TrimPrefix(l, indent)
+	}
+	return strings.Join(lines, "")
+}
+
+// The README promises that these two do all the set-up; CI runs both.
+func TestReadmeCommands(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ci, err := os.ReadFile(".ci/run")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(readme), "```sh\n")
+	first, _, _ := strings.Cut(rest, "```")
+	commands := strings.Fields(strings.ReplaceAll(strings.TrimSpace(first), "\n", " && "))
+	if got := strings.Join(commands, " "); !ok || got != "go run ./examples/quickstart && go test ./..." {
+		t.Errorf("the README begins with %q", got)
+	}
+	for _, command := range strings.Split(strings.TrimSpace(first), "\n") {
+		if !strings.Contains(string(ci), "\n"+command+"\n") {
+			t.Errorf(".ci/run does not run %q", command)
+		}
+	}
+}
