@@ -1,0 +1,275 @@
+// Package conductor lets an agent use many MCP servers by writing programs: it
+// finds the few tools that matter, reads their TypeScript types, and runs one
+// program that calls them in a sandbox, so that neither every schema nor every
+// intermediate result goes through the model.
+//
+//	c, err := conductor.New(ctx, &conductor.Options{
+//		Servers: []mcpclient.Server{
+//			{Name: "salesforce", Command: "node", Args: []string{"./salesforce.js"}},
+//			{Name: "remote", URL: "https://mcp.example.com/mcp"},
+//		},
+//	})
+//	if err != nil {
+//		return err
+//	}
+//	defer c.Close()
+//
+//	conv, err := c.Conversation(ctx, "")                      // an id resumes one
+//	found, err := conv.FindTools(ctx, "revenue by quarter", nil)
+//	specs, err := conv.LoadToolSpec(ctx, found.Tools[0].Name) // its TypeScript, now loaded
+//	result, err := conv.Execute(ctx, `
+//		import * as salesforce from "./mcp/salesforce";
+//		const rows = await salesforce.query({ soql: "SELECT Amount FROM Opportunity" });
+//		return rows.length;
+//	`, nil)
+//	fmt.Println(result.Phase, string(result.Value))
+//
+// A chat backend gives the model [Conversation.Prompt] and [Definitions], and
+// passes the model's tool calls to [Conversation.Dispatch].
+//
+// # Flow
+//
+//	MCP servers ── mcpclient ── tools ──▶ catalog (search)
+//	                   ▲        └─ schemas ─▶ codegen (TypeScript modules)
+//	                   │ calls                     │
+//	                   │                           ▼
+//	                   └───── bridge ◀───── sandbox (a fresh Deno process per run)
+//	                                               ▲
+//	   conversation (loaded tools, imports) ── FindTools, LoadToolSpec, Execute
+//
+// # Security
+//
+// A program is untrusted. It runs in a process of its own without any permission
+// (package sandbox), reaches exactly the tools that its conversation has loaded,
+// and sees neither the configuration nor the credentials of a server. What servers
+// say of themselves and of their tools is untrusted too: it gets into generated
+// code only inside comments and string literals, and it is bounded. Whether a
+// server deserves its credentials is the host's decision, and so is what a model
+// may do with a tool that it can find.
+//
+// # Concurrency
+//
+// A [Conductor] and its [Conversation] values are safe for concurrent use. Runs,
+// and the tool calls of one run, happen at the same time.
+//
+// # Errors
+//
+// A Go error means that the machinery failed: a configuration that cannot work, no
+// Deno, a context that ended, a store that does not answer. A server that is down
+// is not an error: it is named in [FindResult.Unavailable], in the prompt and in
+// [Conductor.Status]. What a program did wrong is in the [Result], with a
+// [sandbox.Phase], a position in its own text and, always, its output and its
+// calls up to then.
+package conductor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/conductor/conductor/catalog"
+	"github.com/conductor/conductor/codegen"
+	"github.com/conductor/conductor/conversation"
+	"github.com/conductor/conductor/mcpclient"
+	"github.com/conductor/conductor/sandbox"
+)
+
+// Version is the version of the library.
+const Version = mcpclient.Version
+
+// ErrClosed is returned by the methods of a [Conductor] after Close.
+var ErrClosed = errors.New("conductor is closed")
+
+// Options configure a [Conductor]. The zero value is useful, if not for much
+// without servers. Options are copied by New.
+type Options struct {
+	// Servers are the MCP servers whose tools are offered.
+	Servers []mcpclient.Server
+	// Client bounds the connections to them.
+	Client mcpclient.Options
+	// Catalog configures the search.
+	Catalog catalog.Options
+	// Sandbox configures the runs.
+	Sandbox sandbox.Options
+	// Store keeps the conversations. nil means a [conversation.Memory].
+	Store conversation.Store
+	// LazySandbox puts off looking for Deno, and fetching it if need be, from New
+	// to the first Execute: for programs that only search.
+	LazySandbox bool
+	// Logger hears of what an operator should know; the parts use it too unless
+	// they have one of their own. nil means silence.
+	Logger *slog.Logger
+}
+
+// A Conductor joins servers, catalog, generated code and sandbox. It is safe for
+// concurrent use.
+type Conductor struct {
+	opts    Options
+	client  *mcpclient.Client
+	catalog *catalog.Catalog
+	store   conversation.Store
+	// modules has the code generator of each server with tools, names its order.
+	modules map[string]*codegen.Server
+	names   []string
+
+	// sandboxSlot holds nil or the sandbox; taking it is the lock.
+	sandboxSlot chan *sandbox.Sandbox
+
+	closing   context.Context
+	close     context.CancelFunc
+	closeOnce sync.Once
+	closeErr  error
+}
+
+// New connects to the servers, indexes their tools and finds Deno, all at the same
+// time; the context bounds only New. A server that cannot be connected is no error,
+// see [Conductor.Status]. The error is not nil if the options cannot work, if there
+// is no Deno, or if the context ended. Options may be nil.
+func New(ctx context.Context, options *Options) (*Conductor, error) {
+	c := &Conductor{
+		modules:     map[string]*codegen.Server{},
+		sandboxSlot: make(chan *sandbox.Sandbox, 1),
+	}
+	c.closing, c.close = context.WithCancel(context.Background())
+	c.sandboxSlot <- nil
+	if options != nil {
+		c.opts = *options
+	}
+	if c.opts.Logger == nil {
+		c.opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	for _, logger := range []**slog.Logger{&c.opts.Client.Logger, &c.opts.Sandbox.Logger} {
+		if *logger == nil {
+			*logger = c.opts.Logger
+		}
+	}
+	if c.store = c.opts.Store; c.store == nil {
+		c.store = conversation.NewMemory(nil)
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return c.connect(groupCtx) })
+	if !c.opts.LazySandbox {
+		group.Go(func() error {
+			_, err := c.sandbox(groupCtx)
+			return err
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, errors.Join(fmt.Errorf("conductor: %w", err), c.Close())
+	}
+	return c, nil
+}
+
+// connect fills the client, the catalog and the modules.
+func (c *Conductor) connect(ctx context.Context) error {
+	var err error
+	if c.catalog, err = catalog.New(&c.opts.Catalog); err != nil {
+		return err
+	}
+	if c.client, err = mcpclient.Connect(ctx, c.opts.Servers, &c.opts.Client); err != nil {
+		return err
+	}
+	paths := map[string]string{}
+	for _, s := range c.client.Status() {
+		path := codegen.ModulePath(s.Name)
+		if other, taken := paths[path]; taken {
+			return fmt.Errorf("servers %q and %q would both be the module %s: rename one", other, s.Name, path)
+		}
+		paths[path] = s.Name
+		if s.State != mcpclient.StateReady {
+			continue
+		}
+		tools := c.client.Tools(s.Name)
+		c.modules[s.Name] = codegen.NewServer(s.Name, tools, &codegen.Options{BridgeModule: sandbox.BridgeModule})
+		c.names = append(c.names, s.Name)
+		entry := catalog.Server{Name: s.Name, Title: s.Title, Description: s.Instructions, Tools: tools}
+		if err := c.catalog.SetServer(ctx, entry); err != nil {
+			// The tools can be found by their words all the same.
+			c.opts.Logger.Warn("conductor: embedding the tools of a server", "server", s.Name, "error", err)
+		}
+	}
+	return ctx.Err()
+}
+
+// sandbox returns the sandbox, making it first if there is none.
+func (c *Conductor) sandbox(ctx context.Context) (*sandbox.Sandbox, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.closing, cancel)()
+	select {
+	case s := <-c.sandboxSlot:
+		defer func() { c.sandboxSlot <- s }()
+		if s == nil {
+			made, err := sandbox.New(ctx, &c.opts.Sandbox)
+			if err != nil {
+				return nil, err
+			}
+			s = made
+		}
+		return s, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// open returns an error if the conductor is closed.
+func (c *Conductor) open() error {
+	if c.closing.Err() != nil {
+		return ErrClosed
+	}
+	return nil
+}
+
+// Close ends the runs that are under way, disconnects the servers and waits until
+// their processes are gone. Further calls return what the first one did.
+func (c *Conductor) Close() error {
+	c.closeOnce.Do(func() {
+		c.close()
+		var errs []error
+		s := <-c.sandboxSlot
+		if s != nil {
+			errs = append(errs, s.Close()) // ends the runs, and with them their calls
+		}
+		c.sandboxSlot <- s
+		if c.client != nil {
+			errs = append(errs, c.client.Close())
+		}
+		c.closeErr = errors.Join(errs...)
+	})
+	return c.closeErr
+}
+
+// Status tells of every configured server, in the order of the configuration.
+func (c *Conductor) Status() []mcpclient.Status { return c.client.Status() }
+
+// Tools returns the tools of the servers that could be connected, by server and
+// name.
+func (c *Conductor) Tools() []catalog.Tool { return c.catalog.Tools() }
+
+// An UnavailableServer is a configured server whose tools cannot be used now.
+type UnavailableServer struct {
+	Name string `json:"name"`
+	// Reason is one line for people and models.
+	Reason string `json:"reason"`
+}
+
+func (c *Conductor) unavailable() []UnavailableServer {
+	down := []UnavailableServer{}
+	for _, s := range c.client.Status() {
+		if s.State == mcpclient.StateFailed {
+			reason := "not connected"
+			if s.Err != nil {
+				reason = oneLine(s.Err.Error(), maxReason)
+			}
+			down = append(down, UnavailableServer{Name: s.Name, Reason: reason})
+		}
+	}
+	return down
+}
+
+// maxReason is how many bytes of a server's failure a model gets to read.
+const maxReason = 200

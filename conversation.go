@@ -1,0 +1,270 @@
+package conductor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/conductor/conductor/catalog"
+	"github.com/conductor/conductor/codegen"
+	"github.com/conductor/conductor/conversation"
+)
+
+// A Conversation is a handle on what one conversation remembers. Several handles
+// on one id, also in other processes that share the store, see each other's
+// changes. It needs no closing and is safe for concurrent use.
+type Conversation struct {
+	c  *Conductor
+	id string
+
+	mu    sync.Mutex
+	state conversation.State // as this handle last saw it
+}
+
+// Conversation returns a handle on the conversation with this id. One that is not
+// stored, or has been forgotten, begins empty; the empty id begins a new one with
+// an id of its own.
+func (c *Conductor) Conversation(ctx context.Context, id string) (*Conversation, error) {
+	if err := c.open(); err != nil {
+		return nil, err
+	}
+	v := &Conversation{c: c, id: id}
+	if id == "" {
+		v.id = conversation.NewID()
+	}
+	if err := conversation.CheckID(v.id); err != nil {
+		return nil, err
+	}
+	if _, err := v.refresh(ctx); err != nil {
+		return nil, err
+	}
+	return v, nil
+}
+
+// ID identifies the conversation to [Conductor.Conversation].
+func (v *Conversation) ID() string { return v.id }
+
+// Loaded returns the names of the loaded tools, in the order in which they were
+// loaded, as this handle last saw them.
+func (v *Conversation) Loaded() []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Clone(v.state.Loaded)
+}
+
+// refresh reads the state from the store.
+func (v *Conversation) refresh(ctx context.Context) (*conversation.State, error) {
+	state, err := v.c.store.Load(ctx, v.id)
+	if errors.Is(err, conversation.ErrNotFound) {
+		state, err = &conversation.State{ID: v.id}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("conductor: conversation %q: %w", v.id, err)
+	}
+	v.see(state)
+	return state, nil
+}
+
+// update changes the state in the store.
+func (v *Conversation) update(ctx context.Context, change func(*conversation.State)) error {
+	state, err := conversation.Update(ctx, v.c.store, v.id, change)
+	if err != nil {
+		return fmt.Errorf("conductor: %w", err)
+	}
+	v.see(state)
+	return nil
+}
+
+func (v *Conversation) see(state *conversation.State) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.state = *state
+}
+
+// FindOptions refine [Conversation.FindTools]. The zero value means no refinement.
+type FindOptions struct {
+	// Queries are further phrasings of the query; a tool's best match counts.
+	Queries []string
+	// Server keeps to the tools of one server.
+	Server string
+	// Limit is how many tools are returned at most. Zero means 8, the most is 100.
+	Limit int
+	// MinScore leaves out what scores less, in [0, 1].
+	MinScore float64
+}
+
+// A FoundTool is one answer of [Conversation.FindTools].
+type FoundTool struct {
+	// Name is "server.tool".
+	Name   string `json:"name"`
+	Server string `json:"server"`
+	// Description is the beginning of the tool's own.
+	Description string `json:"description"`
+	// Signature is one line of TypeScript.
+	Signature string `json:"signature"`
+	// Score is in [0, 1].
+	Score float64 `json:"score"`
+	// Loaded tells whether the conversation has loaded the tool.
+	Loaded bool `json:"loaded"`
+}
+
+// A FindResult is what [Conversation.FindTools] found.
+type FindResult struct {
+	ConversationID string      `json:"conversation_id"`
+	Tools          []FoundTool `json:"tools"` // best first
+	// Unavailable are servers that cannot be used now, whose tools are not found.
+	Unavailable []UnavailableServer `json:"unavailable_servers"`
+	// Lexical tells that the embedding service did not answer in time, so that the
+	// words alone decided.
+	Lexical bool `json:"lexical,omitempty"`
+}
+
+// maxFoundDescription is how many bytes of a description a search hit shows: the
+// whole one comes with the specification.
+const maxFoundDescription = 200
+
+// FindTools searches the tools of all servers for what an agent or a user says in
+// their own words, or for a name. Options may be nil. Finding nothing is no error.
+func (v *Conversation) FindTools(ctx context.Context, query string, options *FindOptions) (*FindResult, error) {
+	if err := v.c.open(); err != nil {
+		return nil, err
+	}
+	var opts FindOptions
+	if options != nil {
+		opts = *options
+	}
+	var texts []string
+	for _, q := range append([]string{query}, opts.Queries...) {
+		if strings.TrimSpace(q) != "" {
+			texts = append(texts, q)
+		}
+	}
+	result := &FindResult{ConversationID: v.id, Tools: []FoundTool{}, Unavailable: v.c.unavailable()}
+	if len(texts) == 0 {
+		return result, nil
+	}
+	found, err := v.c.catalog.Search(ctx, catalog.Query{Texts: texts, Server: opts.Server, Limit: opts.Limit, MinScore: opts.MinScore})
+	if err != nil {
+		return nil, fmt.Errorf("conductor: %w", err)
+	}
+	result.Lexical = found.Lexical
+	loaded := v.Loaded()
+	for _, hit := range found.Hits {
+		id := hit.Tool.ID()
+		result.Tools = append(result.Tools, FoundTool{
+			Name:        id,
+			Server:      hit.Tool.Server,
+			Description: oneLine(hit.Tool.Description, maxFoundDescription),
+			Signature:   v.c.modules[hit.Tool.Server].Signature(hit.Tool.Name),
+			Score:       hit.Score,
+			Loaded:      slices.Contains(loaded, id),
+		})
+	}
+	return result, nil
+}
+
+// A ToolSpec is the specification of a tool.
+type ToolSpec struct {
+	// Name is "server.tool".
+	Name string `json:"name"`
+	// Import is the line by which a program gets at it.
+	Import string `json:"import"`
+	// TypeScript declares the function, with its types and documentation.
+	TypeScript string `json:"typescript"`
+	// Loaded is always true: asking for the specification loads the tool.
+	Loaded bool `json:"loaded"`
+}
+
+// An UnknownTool is a name that [Conversation.LoadToolSpec] does not know.
+type UnknownTool struct {
+	Name string `json:"name"`
+	// Suggestions are the nearest names that exist, best first.
+	Suggestions []string `json:"suggestions"`
+	// Reason is set if the tool's server cannot be used now.
+	Reason string `json:"reason,omitempty"`
+}
+
+// A LoadResult is what [Conversation.LoadToolSpec] loaded.
+type LoadResult struct {
+	ConversationID string        `json:"conversation_id"`
+	Specs          []ToolSpec    `json:"specs"` // in the order of the names
+	Unknown        []UnknownTool `json:"unknown"`
+}
+
+// LoadToolSpec returns the TypeScript of the named tools ("server.tool") and loads
+// them: from now on the conversation's programs can import them. A name that does
+// not exist is no error; it comes back with suggestions.
+func (v *Conversation) LoadToolSpec(ctx context.Context, names ...string) (*LoadResult, error) {
+	if err := v.c.open(); err != nil {
+		return nil, err
+	}
+	result := &LoadResult{ConversationID: v.id, Specs: []ToolSpec{}, Unknown: []UnknownTool{}}
+	var ids []string
+	for _, name := range names {
+		t, ok := v.c.resolve(name)
+		if !ok {
+			result.Unknown = append(result.Unknown, v.c.unknownTool(name))
+			continue
+		}
+		id := t.ID()
+		if slices.Contains(ids, id) {
+			continue
+		}
+		ids = append(ids, id)
+		server := v.c.modules[t.Server]
+		result.Specs = append(result.Specs, ToolSpec{Name: id, Import: server.ImportLine(), TypeScript: server.Declaration(t.Name), Loaded: true})
+	}
+	if len(ids) == 0 {
+		return result, nil
+	}
+	if err := v.update(ctx, func(s *conversation.State) { s.Load(ids...) }); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// resolve finds a tool by "server.tool", where tool may also be the name of its
+// function, which is what a model has seen in a program.
+func (c *Conductor) resolve(name string) (catalog.Tool, bool) {
+	name = strings.TrimSpace(name)
+	if t, ok := c.catalog.Tool(name); ok {
+		return t, true
+	}
+	for _, server := range c.names {
+		if function, ok := strings.CutPrefix(name, server+"."); ok {
+			if wire, ok := c.modules[server].WireName(function); ok {
+				return c.catalog.Tool(server + "." + wire)
+			}
+		}
+	}
+	return catalog.Tool{}, false
+}
+
+const maxSuggestions = 5
+
+func (c *Conductor) unknownTool(name string) UnknownTool {
+	u := UnknownTool{Name: name, Suggestions: c.catalog.Nearest(name, maxSuggestions)}
+	if u.Suggestions == nil {
+		u.Suggestions = []string{}
+	}
+	for _, down := range c.unavailable() {
+		if strings.HasPrefix(name, down.Name+".") {
+			u.Reason = fmt.Sprintf("server %s is not available: %s", down.Name, down.Reason)
+		}
+	}
+	return u
+}
+
+// loadedOf returns the loaded tools of one server, by the name on the wire.
+func loadedOf(state *conversation.State, server *codegen.Server) []string {
+	var tools []string
+	for _, id := range state.Loaded {
+		if tool, ok := strings.CutPrefix(id, server.Name()+"."); ok && server.Has(tool) {
+			tools = append(tools, tool)
+		}
+	}
+	return tools
+}

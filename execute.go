@@ -1,0 +1,248 @@
+package conductor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/conductor/conductor/codegen"
+	"github.com/conductor/conductor/conversation"
+	"github.com/conductor/conductor/mcpclient"
+	"github.com/conductor/conductor/sandbox"
+)
+
+// ExecuteOptions refine [Conversation.Execute]. The zero value means no refinement.
+type ExecuteOptions struct {
+	// Timeout overrides [sandbox.Options.Timeout], up to [sandbox.MaxTimeout].
+	Timeout time.Duration
+	// OnLog is told each line that the program logs with console, while it runs.
+	// It must not block.
+	OnLog func(sandbox.Log)
+}
+
+// A Result is what is known of a run, however it ended.
+type Result struct {
+	ConversationID string        `json:"conversation_id"`
+	Phase          sandbox.Phase `json:"phase"`
+	// Value is the program's value as JSON; nil if it has none. See
+	// [sandbox.Result] for values that are too large.
+	Value json.RawMessage `json:"value,omitempty"`
+	// Stdout and Stderr are what the program wrote, safe to show and bounded.
+	Stdout string `json:"stdout"`
+	Stderr string `json:"stderr"`
+	// Error is nil if Phase is [sandbox.PhaseOK].
+	Error *ProgramError `json:"error,omitempty"`
+	// Calls is the ledger of the tool calls that the program made, in its order.
+	Calls []Call `json:"calls"`
+	// DurationMS is the program's running time in milliseconds.
+	DurationMS float64 `json:"duration_ms"`
+}
+
+// A ProgramError says what went wrong, for the author of the program.
+type ProgramError struct {
+	Message string `json:"message"`
+	// Line and Column are a position in the program's text, both from 1; absent if
+	// it is not known.
+	Line   int    `json:"line,omitempty"`
+	Column int    `json:"column,omitempty"`
+	Hint   string `json:"hint,omitempty"`
+}
+
+// A Call is one line of a run's ledger.
+type Call struct {
+	// Tool is "server.tool".
+	Tool       string  `json:"tool"`
+	OK         bool    `json:"ok"`
+	DurationMS float64 `json:"duration_ms"`
+	Error      string  `json:"error,omitempty"`
+	// ResultBytes is the size of the JSON that went into the program, and not
+	// through the model.
+	ResultBytes int `json:"result_bytes,omitempty"`
+}
+
+// Execute runs a program that may import the tools which the conversation has
+// loaded: `import * as name from "./mcp/server"`. Its value is a top-level return,
+// else the export default, else the last expression. Options may be nil.
+//
+// The error is not nil if the machinery failed. If it is the context that ended,
+// the Result is not nil either and holds what was known by then.
+func (v *Conversation) Execute(ctx context.Context, code string, options *ExecuteOptions) (*Result, error) {
+	var opts ExecuteOptions
+	if options != nil {
+		opts = *options
+	}
+	if err := v.c.open(); err != nil {
+		return nil, err
+	}
+	state, err := v.refresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	box, err := v.c.sandbox(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("conductor: %w", err)
+	}
+	program := &sandbox.Program{Code: code, Timeout: opts.Timeout, OnLog: opts.OnLog}
+	program.Modules = v.c.sources(state)
+	program.Call = func(ctx context.Context, call sandbox.Call) (json.RawMessage, error) {
+		return v.c.call(ctx, state.Loaded, call)
+	}
+	program.Missing = v.c.explainMissing
+	run, err := box.Run(ctx, program)
+	if run == nil {
+		return nil, fmt.Errorf("conductor: %w", err)
+	}
+	result := v.result(run)
+	// The calls were made, whatever has become of the caller since.
+	updateErr := v.update(context.WithoutCancel(ctx), func(s *conversation.State) {
+		s.Runs++
+		s.Calls += len(run.Calls)
+		for _, i := range run.Imports {
+			s.AddImports(conversation.Import{Statement: i.Statement, Specifier: i.Specifier})
+		}
+	})
+	return result, errors.Join(err, updateErr)
+}
+
+// sources generates the module of every server, with the loaded tools.
+func (c *Conductor) sources(state *conversation.State) []sandbox.Module {
+	var modules []sandbox.Module
+	for _, name := range c.names {
+		server := c.modules[name]
+		source := "export {};\n"
+		if tools := loadedOf(state, server); len(tools) > 0 {
+			source = server.Module(tools...)
+		}
+		modules = append(modules, sandbox.Module{Specifier: server.ModulePath(), Source: source})
+	}
+	return modules
+}
+
+// call makes one tool call for a program that may use the loaded tools. Programs
+// can forge a target, so it is checked again here.
+func (c *Conductor) call(ctx context.Context, loaded []string, call sandbox.Call) (json.RawMessage, error) {
+	t, ok := c.catalog.Tool(call.Target)
+	if !ok || !slices.Contains(loaded, call.Target) {
+		return nil, errors.New(c.explainTool(call.Target))
+	}
+	result, err := c.client.Call(ctx, t.Server, t.Name, call.Args)
+	if err != nil {
+		return nil, err
+	}
+	server := c.modules[t.Server]
+	if result.IsError {
+		return nil, toolError(t.ID(), server.Signature(t.Name), result)
+	}
+	return toolValue(result, server.WrapsResult(t.Name))
+}
+
+// explainMissing says why a program cannot import a module, or a name from it.
+func (c *Conductor) explainMissing(module, export string) string {
+	if export == "" {
+		return c.explainModule(module)
+	}
+	server := c.serverOf(module)
+	if server == nil {
+		return ""
+	}
+	tool := export
+	if wire, ok := server.WireName(export); ok {
+		tool = wire
+	}
+	return c.explainTool(server.Name() + "." + tool)
+}
+
+func (c *Conductor) serverOf(module string) *codegen.Server {
+	for _, name := range c.names {
+		if c.modules[name].ModulePath() == module {
+			return c.modules[name]
+		}
+	}
+	return nil
+}
+
+// explainTool says why a tool cannot be called: it is not loaded, or there is none.
+func (c *Conductor) explainTool(id string) string {
+	if _, ok := c.catalog.Tool(id); ok {
+		return fmt.Sprintf("%s exists but is not loaded in this conversation: call LoadToolSpec (the tool load_tool_spec) with %q, then run the program again", id, id)
+	}
+	unknown := c.unknownTool(id)
+	message := fmt.Sprintf("there is no tool %s", id)
+	if len(unknown.Suggestions) > 0 {
+		message += "; the nearest names are " + strings.Join(unknown.Suggestions, ", ")
+	} else {
+		message += "; search with FindTools (the tool find_tools)"
+	}
+	return message + c.downNote()
+}
+
+// explainModule says why there is no such module.
+func (c *Conductor) explainModule(module string) string {
+	name := strings.TrimSuffix(module, ".ts")
+	var paths []string
+	for _, s := range c.client.Status() {
+		path := codegen.ModulePath(s.Name)
+		if s.State == mcpclient.StateReady {
+			paths = append(paths, path)
+		} else if path == name {
+			reason := "it is " + string(s.State)
+			if s.Err != nil {
+				reason = oneLine(s.Err.Error(), maxReason)
+			}
+			return fmt.Sprintf("cannot import %q: server %s is not available: %s", module, s.Name, reason)
+		}
+	}
+	if len(paths) == 0 {
+		return fmt.Sprintf("cannot import %q: no server is available", module) + c.downNote()
+	}
+	return fmt.Sprintf("cannot import %q: a program can import %s", module, strings.Join(paths, ", ")) + c.downNote()
+}
+
+// downNote names the servers that are down, since what is missing may be theirs.
+func (c *Conductor) downNote() string {
+	var notes []string
+	for _, down := range c.unavailable() {
+		notes = append(notes, fmt.Sprintf("%s (%s)", down.Name, down.Reason))
+	}
+	if len(notes) == 0 {
+		return ""
+	}
+	return "; servers that are not available now: " + strings.Join(notes, ", ")
+}
+
+func (v *Conversation) result(run *sandbox.Result) *Result {
+	result := &Result{
+		ConversationID: v.id,
+		Phase:          run.Phase,
+		Value:          run.Value,
+		Stdout:         run.Stdout,
+		Stderr:         run.Stderr,
+		Calls:          []Call{},
+		DurationMS:     milliseconds(run.Duration),
+	}
+	if e := run.Error; e != nil {
+		message := e.Message
+		if e.Name != "" {
+			message = e.Name + ": " + message
+		}
+		result.Error = &ProgramError{Message: message, Line: e.Line, Column: e.Column, Hint: e.Hint}
+	}
+	for _, call := range run.Calls {
+		result.Calls = append(result.Calls, Call{
+			Tool:       call.Target,
+			OK:         call.Error == "",
+			DurationMS: milliseconds(call.Duration),
+			Error:      call.Error,
+
+			ResultBytes: call.ResultBytes,
+		})
+	}
+	return result
+}
+
+// milliseconds rounds to microseconds, so that the JSON stays short.
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

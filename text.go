@@ -1,0 +1,132 @@
+package conductor
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// oneLine makes a server's words fit into one line of a prompt: white space
+// folded, what cannot be seen removed, cut at a number of bytes.
+func oneLine(s string, limit int) string {
+	// Text far over the limit need not be folded to its end.
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(cut(s, 8*limit), ""))
+	return cut(strings.Join(strings.Fields(s), " "), limit)
+}
+
+// cut shortens to a number of bytes, at a character and with a mark.
+func cut(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	const mark = "…"
+	end := max(0, limit-len(mark))
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return strings.TrimRight(s[:end], " ") + mark
+}
+
+// Text is the result as a model reads it.
+func (r *FindResult) Text() string {
+	var b strings.Builder
+	if len(r.Tools) == 0 {
+		b.WriteString("No tool matches. Try other words, or several phrasings.\n")
+	}
+	for _, t := range r.Tools {
+		b.WriteString(t.Name)
+		if t.Loaded {
+			b.WriteString(" (loaded)")
+		}
+		b.WriteString("\n  " + t.Signature + "\n")
+		if t.Description != "" {
+			b.WriteString("  " + t.Description + "\n")
+		}
+	}
+	for _, s := range r.Unavailable {
+		fmt.Fprintf(&b, "Not available now: %s (%s)\n", s.Name, s.Reason)
+	}
+	return b.String()
+}
+
+// Text is the result as a model reads it.
+func (r *LoadResult) Text() string {
+	var b strings.Builder
+	imported := ""
+	for _, s := range r.Specs {
+		if s.Import != imported {
+			imported = s.Import
+			b.WriteString(s.Import + "\n\n")
+		}
+		b.WriteString(strings.TrimSpace(s.TypeScript) + "\n\n")
+	}
+	for _, u := range r.Unknown {
+		fmt.Fprintf(&b, "There is no tool %q.", u.Name)
+		if u.Reason != "" {
+			b.WriteString(" " + u.Reason + ".")
+		}
+		if len(u.Suggestions) > 0 {
+			b.WriteString(" The nearest names are " + strings.Join(u.Suggestions, ", ") + ".")
+		}
+		b.WriteString("\n")
+	}
+	return strings.TrimSpace(b.String()) + "\n"
+}
+
+// Text is the result as a model reads it: what failed first, then the value, the
+// output, and of the calls those that explain a failure.
+func (r *Result) Text() string {
+	var b strings.Builder
+	if e := r.Error; e != nil {
+		fmt.Fprintf(&b, "%s", r.Phase)
+		if e.Line > 0 {
+			fmt.Fprintf(&b, " at line %d, column %d", e.Line, e.Column)
+		}
+		b.WriteString(": " + e.Message + "\n")
+		if e.Hint != "" {
+			b.WriteString("hint: " + e.Hint + "\n")
+		}
+		r.writeCalls(&b)
+	} else if r.Value != nil {
+		b.Write(r.Value)
+		b.WriteString("\n")
+	} else {
+		b.WriteString("ok, without a value\n")
+	}
+	for _, stream := range []struct{ name, text string }{{"stdout", r.Stdout}, {"stderr", r.Stderr}} {
+		if stream.text != "" {
+			fmt.Fprintf(&b, "%s:\n%s\n", stream.name, strings.TrimSuffix(stream.text, "\n"))
+		}
+	}
+	return b.String()
+}
+
+// maxListedCalls bounds the ledger in a text; the whole one is in [Result.Calls].
+const maxListedCalls = 20
+
+func (r *Result) writeCalls(b *strings.Builder) {
+	if len(r.Calls) == 0 {
+		b.WriteString("no call was made\n")
+		return
+	}
+	b.WriteString("calls made before that:\n")
+	for _, c := range r.Calls[:min(len(r.Calls), maxListedCalls)] {
+		outcome := "ok"
+		if !c.OK {
+			outcome = oneLine(c.Error, maxReason)
+		}
+		fmt.Fprintf(b, "  %s: %s\n", c.Tool, outcome)
+	}
+	if more := len(r.Calls) - maxListedCalls; more > 0 {
+		fmt.Fprintf(b, "  and %d more\n", more)
+	}
+}
