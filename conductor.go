@@ -67,6 +67,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -112,9 +114,9 @@ type Conductor struct {
 	client  *mcpclient.Client
 	catalog *catalog.Catalog
 	store   conversation.Store
-	// modules has the code generator of each server with tools, names its order.
-	modules map[string]*codegen.Server
-	names   []string
+
+	mu      sync.RWMutex
+	modules map[string]*codegen.Server // of the servers that were ever ready, by name
 
 	// sandboxSlot holds nil or the sandbox; taking it is the lock.
 	sandboxSlot chan *sandbox.Sandbox
@@ -127,7 +129,8 @@ type Conductor struct {
 
 // New connects to the servers, indexes their tools and finds Deno, all at the same
 // time; the context bounds only New. A server that cannot be connected is no error,
-// see [Conductor.Status]. The error is not nil if the options cannot work, if there
+// see [Conductor.Status], and one that is slow delays New by
+// [mcpclient.Options.StartupWait] at most; its tools are there when it is. The error is not nil if the options cannot work, if there
 // is no Deno, or if the context ended. Options may be nil.
 func New(ctx context.Context, options *Options) (*Conductor, error) {
 	c := &Conductor{
@@ -138,6 +141,7 @@ func New(ctx context.Context, options *Options) (*Conductor, error) {
 	c.sandboxSlot <- nil
 	if options != nil {
 		c.opts = *options
+		c.opts.Servers = slices.Clone(options.Servers)
 	}
 	if c.opts.Logger == nil {
 		c.opts.Logger = slog.New(slog.DiscardHandler)
@@ -166,33 +170,77 @@ func New(ctx context.Context, options *Options) (*Conductor, error) {
 
 // connect fills the client, the catalog and the modules.
 func (c *Conductor) connect(ctx context.Context) error {
-	var err error
-	if c.catalog, err = catalog.New(&c.opts.Catalog); err != nil {
-		return err
-	}
-	if c.client, err = mcpclient.Connect(ctx, c.opts.Servers, &c.opts.Client); err != nil {
-		return err
-	}
 	paths := map[string]string{}
-	for _, s := range c.client.Status() {
+	for _, s := range c.opts.Servers {
 		path := codegen.ModulePath(s.Name)
-		if other, taken := paths[path]; taken {
+		if other, taken := paths[path]; taken && other != s.Name {
 			return fmt.Errorf("servers %q and %q would both be the module %s: rename one", other, s.Name, path)
 		}
 		paths[path] = s.Name
-		if s.State != mcpclient.StateReady {
-			continue
+	}
+	catalog, err := catalog.New(&c.opts.Catalog)
+	if err != nil {
+		return err
+	}
+	c.catalog = catalog
+	opts := c.opts.Client
+	opts.OnChange = func(s mcpclient.Status, tools []mcpclient.Tool) {
+		if s.State == mcpclient.StateReady {
+			c.index(s, tools)
 		}
-		tools := c.client.Tools(s.Name)
-		c.modules[s.Name] = codegen.NewServer(s.Name, tools, &codegen.Options{BridgeModule: sandbox.BridgeModule})
-		c.names = append(c.names, s.Name)
-		entry := catalog.Server{Name: s.Name, Title: s.Title, Description: s.Instructions, Tools: tools}
-		if err := c.catalog.SetServer(ctx, entry); err != nil {
-			// The tools can be found by their words all the same.
-			c.opts.Logger.Warn("conductor: embedding the tools of a server", "server", s.Name, "error", err)
+		if c.opts.Client.OnChange != nil {
+			c.opts.Client.OnChange(s, tools)
 		}
 	}
-	return ctx.Err()
+	c.client, err = mcpclient.Connect(ctx, c.opts.Servers, &opts)
+	return err
+}
+
+// index makes the tools of a server known. Those of a server that is lost stay
+// known: a call then says what has become of it.
+func (c *Conductor) index(s mcpclient.Status, tools []mcpclient.Tool) {
+	module := codegen.NewServer(s.Name, tools, &codegen.Options{BridgeModule: sandbox.BridgeModule})
+	c.mu.Lock()
+	c.modules[s.Name] = module
+	c.mu.Unlock()
+	entry := catalog.Server{Name: s.Name, Title: s.Title, Description: s.Instructions, Tools: tools}
+	if err := c.catalog.SetServer(c.closing, entry); err != nil {
+		// The tools can be found by their words all the same.
+		c.opts.Logger.Warn("conductor: embedding the tools of a server", "server", s.Name, "error", err)
+	}
+}
+
+// module returns the code generator of a server, or nil if it never was ready.
+func (c *Conductor) module(server string) *codegen.Server {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.modules[server]
+}
+
+// loadable returns the code generators of all servers that ever were ready, in the
+// order of the configuration.
+func (c *Conductor) loadable() []*codegen.Server {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var modules []*codegen.Server
+	for _, s := range c.opts.Servers {
+		if m := c.modules[s.Name]; m != nil {
+			modules = append(modules, m)
+		}
+	}
+	return modules
+}
+
+// settle waits until the servers of these tools are no longer connecting.
+func (c *Conductor) settle(ctx context.Context, ids []string) error {
+	for _, s := range c.client.Status() {
+		if s.State == mcpclient.StateConnecting && slices.ContainsFunc(ids, func(id string) bool { return strings.HasPrefix(id, s.Name+".") }) {
+			if err := c.client.Settle(ctx, s.Name); err != nil {
+				return fmt.Errorf("conductor: server %s is still connecting: %w", s.Name, err)
+			}
+		}
+	}
+	return nil
 }
 
 // sandbox returns the sandbox, making it first if there is none.
@@ -260,16 +308,9 @@ type UnavailableServer struct {
 func (c *Conductor) unavailable() []UnavailableServer {
 	down := []UnavailableServer{}
 	for _, s := range c.client.Status() {
-		if s.State == mcpclient.StateFailed {
-			reason := "not connected"
-			if s.Err != nil {
-				reason = oneLine(s.Err.Error(), maxReason)
-			}
-			down = append(down, UnavailableServer{Name: s.Name, Reason: reason})
+		if s.State == mcpclient.StateFailed || s.State == mcpclient.StateConnecting {
+			down = append(down, UnavailableServer{Name: s.Name, Reason: reason(s)})
 		}
 	}
 	return down
 }
-
-// maxReason is how many bytes of a server's failure a model gets to read.
-const maxReason = 200

@@ -313,6 +313,19 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%+v", u)
 		}
 	})
+	t.Run("search on a server that is down", func(t *testing.T) {
+		answer, err := conv.Dispatch(t.Context(), "find_tools", json.RawMessage(`{"query":"a","server":"broken"}`))
+		if err != nil || !strings.Contains(answer.Text, "server broken is not available: command") {
+			t.Errorf("%+v, %v", answer, err)
+		}
+		found, err := conv.FindTools(t.Context(), "a", &conductor.FindOptions{Server: "broken"})
+		if err != nil || len(found.Tools) != 0 || len(found.Unavailable) != 1 {
+			t.Errorf("%+v, %v", found, err)
+		}
+		if _, err := conv.FindTools(t.Context(), "a", &conductor.FindOptions{Server: "slack"}); !errors.Is(err, mcpclient.ErrUnknownServer) {
+			t.Errorf("a server that is not configured: %v", err)
+		}
+	})
 	t.Run("unavailable servers are named by the search", func(t *testing.T) {
 		found, err := conv.FindTools(t.Context(), "note", nil)
 		if err != nil {
@@ -322,6 +335,71 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%+v", found.Unavailable)
 		}
 	})
+}
+
+// A server that hangs keeps nobody waiting, and is there when it is ready.
+func TestSlowServer(t *testing.T) {
+	leaktest.Check(t)
+	slow := weather(t)
+	gate := &gatedTransport{Transport: slow.Transport, open: make(chan struct{})}
+	slow.Transport = gate
+	c := newConductor(t, &conductor.Options{
+		Servers: []mcpclient.Server{slow, notes(t)},
+		Client:  mcpclient.Options{StartupWait: time.Millisecond},
+	})
+	conv := newConversation(t, c)
+	for deadline := time.Now().Add(30 * time.Second); len(c.Tools()) == 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	load(t, conv, "notes.add_note")
+	if result := execute(t, conv, "import { add_note } from './mcp/notes';\nadd_note({ text: 'a' })"); string(result.Value) != `"written"` {
+		t.Error(result.Text())
+	}
+	if prompt := conv.Prompt(); !strings.Contains(prompt, "- weather: NOT AVAILABLE: still connecting") {
+		t.Errorf("prompt is\n%s", prompt)
+	}
+	if result := execute(t, conv, "import './mcp/weather';\n1"); !strings.Contains(result.Error.Message, "server weather is not available: still connecting") {
+		t.Error(result.Text())
+	}
+	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	if _, err := conv.LoadToolSpec(short, "weather.forecast"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("loading from a server that hangs: %v", err)
+	}
+	close(gate.open)
+	if specs := load(t, conv, "weather.forecast"); len(specs.Specs) != 1 { // waits until it is ready
+		t.Errorf("%+v", specs)
+	}
+}
+
+// A gatedTransport connects when it is allowed to.
+type gatedTransport struct {
+	mcp.Transport
+	open chan struct{}
+}
+
+func (g *gatedTransport) Connect(ctx context.Context) (mcp.Connection, error) {
+	select {
+	case <-g.open:
+		return g.Transport.Connect(ctx)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func TestDispatchKeepsTheLedger(t *testing.T) {
+	c := newConductor(t, &conductor.Options{Servers: []mcpclient.Server{notes(t)}})
+	conv := newConversation(t, c)
+	load(t, conv, "notes.add_note", "notes.wait")
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	answer, err := conv.Dispatch(ctx, "execute_code", json.RawMessage(`{"code":"import * as notes from './mcp/notes';\nawait notes.add_note({ text: 'a' });\nawait notes.wait()"}`))
+	if !errors.Is(err, context.DeadlineExceeded) || answer == nil {
+		t.Fatalf("%+v, %v", answer, err)
+	}
+	if want := "cancelled: the run was cancelled\ncalls made before that:\n  notes.add_note: ok\n  notes.wait: failed: the run ended before the call did"; !strings.HasPrefix(answer.Text, want) {
+		t.Errorf("text is\n%s\nwant\n%s", answer.Text, want)
+	}
 }
 
 func TestServerDiesDuringACall(t *testing.T) {
@@ -459,9 +537,12 @@ func TestDispatch(t *testing.T) {
 		{"find without a query", "find_tools", `{}`, true, "query or queries must say"},
 		{"find with a blank query", "find_tools", `{"query":" "}`, true, "query or queries must say"},
 		{"find with a negative limit", "find_tools", `{"query":"a","limit":-1}`, true, "limit is -1"},
-		{"find on an unknown server", "find_tools", `{"query":"a","server":"slack"}`, true, `there is no server "slack"`},
-		{"find with a wrong type", "find_tools", `{"query":7}`, true, "cannot unmarshal number"},
-		{"find with a wrong key", "find_tools", `{"qeury":"a"}`, true, `unknown field "qeury"`},
+		{"find on an unknown server", "find_tools", `{"query":"a","server":"slack"}`, true, `there is no server "slack": the servers are notes, weather`},
+		{"find with a wrong type", "find_tools", `{"query":7}`, true, "wrong arguments: query must be a string, not a JSON number"},
+		{"find with a wrong limit", "find_tools", `{"query":"a","limit":"8"}`, true, "limit must be a whole number, not a JSON string"},
+		{"find with a wrong key", "find_tools", `{"qeury":"a"}`, true, `unknown field "qeury": the arguments are query, queries, server, limit`},
+		{"load with a string", "load_tool_spec", `{"names":"weather.forecast"}`, true, "names must be a list of strings, not a JSON string"},
+		{"load with a list", "load_tool_spec", `[]`, true, "the argument must be an object, not a JSON array"},
 		{"load", "load_tool_spec", `{"names":["weather.forecast"]}`, false, "import * as weather from \"./mcp/weather\";\n\n"},
 		{"load by the function's name", "load_tool_spec", `{"names":["notes.search_notes"]}`, false, "search_notes(args: SearchNotesArgs)"},
 		{"load unknown", "load_tool_spec", `{"names":["weather.forcast"]}`, false, `There is no tool "weather.forcast". The nearest names are weather.forecast.`},

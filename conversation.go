@@ -11,6 +11,7 @@ import (
 	"github.com/conductor/conductor/catalog"
 	"github.com/conductor/conductor/codegen"
 	"github.com/conductor/conductor/conversation"
+	"github.com/conductor/conductor/mcpclient"
 )
 
 // A Conversation is a handle on what one conversation remembers. Several handles
@@ -127,7 +128,8 @@ type FindResult struct {
 const maxFoundDescription = 200
 
 // FindTools searches the tools of all servers for what an agent or a user says in
-// their own words, or for a name. Options may be nil. Finding nothing is no error.
+// their own words, or for a name. Options may be nil. Finding nothing is no error, a
+// server that is not configured is: it wraps [mcpclient.ErrUnknownServer].
 func (v *Conversation) FindTools(ctx context.Context, query string, options *FindOptions) (*FindResult, error) {
 	if err := v.c.open(); err != nil {
 		return nil, err
@@ -143,6 +145,12 @@ func (v *Conversation) FindTools(ctx context.Context, query string, options *Fin
 		}
 	}
 	result := &FindResult{ConversationID: v.id, Tools: []FoundTool{}, Unavailable: v.c.unavailable()}
+	if opts.Server != "" && v.c.module(opts.Server) == nil {
+		if !slices.ContainsFunc(v.c.opts.Servers, func(s mcpclient.Server) bool { return s.Name == opts.Server }) {
+			return nil, fmt.Errorf("conductor: %w: %s", mcpclient.ErrUnknownServer, v.c.explainServer(opts.Server))
+		}
+		return result, nil // it is down, and named in result.Unavailable
+	}
 	if len(texts) == 0 {
 		return result, nil
 	}
@@ -158,7 +166,7 @@ func (v *Conversation) FindTools(ctx context.Context, query string, options *Fin
 			Name:        id,
 			Server:      hit.Tool.Server,
 			Description: oneLine(hit.Tool.Description, maxFoundDescription),
-			Signature:   v.c.modules[hit.Tool.Server].Signature(hit.Tool.Name),
+			Signature:   v.c.module(hit.Tool.Server).Signature(hit.Tool.Name),
 			Score:       hit.Score,
 			Loaded:      slices.Contains(loaded, id),
 		})
@@ -202,6 +210,9 @@ func (v *Conversation) LoadToolSpec(ctx context.Context, names ...string) (*Load
 		return nil, err
 	}
 	result := &LoadResult{ConversationID: v.id, Specs: []ToolSpec{}, Unknown: []UnknownTool{}}
+	if err := v.c.settle(ctx, names); err != nil {
+		return nil, err
+	}
 	var ids []string
 	for _, name := range names {
 		t, ok := v.c.resolve(name)
@@ -214,7 +225,7 @@ func (v *Conversation) LoadToolSpec(ctx context.Context, names ...string) (*Load
 			continue
 		}
 		ids = append(ids, id)
-		server := v.c.modules[t.Server]
+		server := v.c.module(t.Server)
 		result.Specs = append(result.Specs, ToolSpec{Name: id, Import: server.ImportLine(), TypeScript: server.Declaration(t.Name), Loaded: true})
 	}
 	if len(ids) == 0 {
@@ -233,10 +244,10 @@ func (c *Conductor) resolve(name string) (catalog.Tool, bool) {
 	if t, ok := c.catalog.Tool(name); ok {
 		return t, true
 	}
-	for _, server := range c.names {
-		if function, ok := strings.CutPrefix(name, server+"."); ok {
-			if wire, ok := c.modules[server].WireName(function); ok {
-				return c.catalog.Tool(server + "." + wire)
+	for _, server := range c.loadable() {
+		if function, ok := strings.CutPrefix(name, server.Name()+"."); ok {
+			if wire, ok := server.WireName(function); ok {
+				return c.catalog.Tool(server.Name() + "." + wire)
 			}
 		}
 	}

@@ -2,11 +2,13 @@ package conductor
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"time"
 
@@ -67,7 +69,9 @@ type Answer struct {
 
 // Dispatch runs a model's call of one of the [Definitions]. args is the JSON object
 // that the model wrote. A call that is wrong is not a Go error: the Answer tells the
-// model. A program that fails is neither: its [Result] tells.
+// model. A program that fails is neither: its [Result] tells. As with
+// [Conversation.Execute], there can be an Answer beside the error if the context
+// ended.
 func (v *Conversation) Dispatch(ctx context.Context, name string, args json.RawMessage) (*Answer, error) {
 	switch name {
 	case FindToolsName:
@@ -94,10 +98,21 @@ func dispatch[Args any](raw json.RawMessage, run func(*Args) (texter, error)) (*
 	if errors.Is(err, errWrongCall) {
 		return wrongCall(err), nil
 	}
-	if err != nil {
+	if result == nil {
 		return nil, err
 	}
-	return &Answer{Text: result.Text(), Result: result}, nil
+	return &Answer{Text: result.Text(), Result: result}, err
+}
+
+// orNil keeps a nil pointer from becoming an interface that is not nil.
+func orNil[T any, P interface {
+	*T
+	texter
+}](result P, err error) (texter, error) {
+	if result == nil {
+		return nil, err
+	}
+	return result, err
 }
 
 func wrongCall(err error) *Answer { return &Answer{Text: err.Error(), IsError: true} }
@@ -111,12 +126,35 @@ func decodeArgs(raw json.RawMessage, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
-		return fmt.Errorf("%w: %s", errWrongCall, strings.TrimPrefix(err.Error(), "json: "))
+		return fmt.Errorf("%w: %s", errWrongCall, explainDecoding(err, into))
 	}
 	if _, err := decoder.Token(); err != io.EOF {
 		return fmt.Errorf("%w: there is more than one JSON value", errWrongCall)
 	}
 	return nil
+}
+
+// explainDecoding says what is wrong in the words of JSON, and not of Go.
+func explainDecoding(err error, into any) string {
+	var wrongType *json.UnmarshalTypeError
+	if errors.As(err, &wrongType) {
+		kinds := map[reflect.Kind]string{reflect.String: "a string", reflect.Slice: "a list of strings", reflect.Struct: "an object"}
+		want, ok := kinds[wrongType.Type.Kind()]
+		if !ok {
+			want = "a whole number"
+		}
+		return fmt.Sprintf("%s must be %s, not a JSON %s", cmp.Or(wrongType.Field, "the argument"), want, wrongType.Value)
+	}
+	message := strings.TrimPrefix(err.Error(), "json: ")
+	if strings.HasPrefix(message, "unknown field") {
+		var known []string
+		t := reflect.TypeOf(into).Elem()
+		for i := range t.NumField() {
+			known = append(known, t.Field(i).Tag.Get("json"))
+		}
+		return message + ": the arguments are " + strings.Join(known, ", ")
+	}
+	return message
 }
 
 type findArgs struct {
@@ -140,10 +178,10 @@ func (a *findArgs) run(ctx context.Context, v *Conversation) (texter, error) {
 		return nil, fmt.Errorf("%w: queries has %d entries, at most %d", errWrongCall, len(a.Queries), maxQueries)
 	case a.Limit < 0:
 		return nil, fmt.Errorf("%w: limit is %d", errWrongCall, a.Limit)
-	case a.Server != "" && v.c.modules[a.Server] == nil:
-		return nil, fmt.Errorf("%w: there is no server %q that could be searched: leave it out to search all", errWrongCall, a.Server)
+	case a.Server != "" && v.c.module(a.Server) == nil:
+		return nil, fmt.Errorf("%w: %s", errWrongCall, v.c.explainServer(a.Server))
 	}
-	return v.FindTools(ctx, a.Query, &FindOptions{Queries: a.Queries, Server: a.Server, Limit: a.Limit})
+	return orNil(v.FindTools(ctx, a.Query, &FindOptions{Queries: a.Queries, Server: a.Server, Limit: a.Limit}))
 }
 
 type loadArgs struct {
@@ -154,7 +192,7 @@ func (a *loadArgs) run(ctx context.Context, v *Conversation) (texter, error) {
 	if len(a.Names) == 0 || len(a.Names) > maxNames {
 		return nil, fmt.Errorf("%w: names has %d entries, want 1 to %d such as \"server.tool\"", errWrongCall, len(a.Names), maxNames)
 	}
-	return v.LoadToolSpec(ctx, a.Names...)
+	return orNil(v.LoadToolSpec(ctx, a.Names...))
 }
 
 type executeArgs struct {
@@ -166,5 +204,5 @@ func (a *executeArgs) run(ctx context.Context, v *Conversation) (texter, error) 
 	if most := sandbox.MaxTimeout.Milliseconds(); a.TimeoutMS < 0 || a.TimeoutMS > most {
 		return nil, fmt.Errorf("%w: timeout_ms is %d, want 1 to %d", errWrongCall, a.TimeoutMS, most)
 	}
-	return v.Execute(ctx, a.Code, &ExecuteOptions{Timeout: time.Duration(a.TimeoutMS) * time.Millisecond})
+	return orNil(v.Execute(ctx, a.Code, &ExecuteOptions{Timeout: time.Duration(a.TimeoutMS) * time.Millisecond}))
 }

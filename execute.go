@@ -82,6 +82,9 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 	if err != nil {
 		return nil, err
 	}
+	if err := v.c.settle(ctx, state.Loaded); err != nil {
+		return nil, err
+	}
 	box, err := v.c.sandbox(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("conductor: %w", err)
@@ -111,8 +114,7 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 // sources generates the module of every server, with the loaded tools.
 func (c *Conductor) sources(state *conversation.State) []sandbox.Module {
 	var modules []sandbox.Module
-	for _, name := range c.names {
-		server := c.modules[name]
+	for _, server := range c.loadable() {
 		source := "export {};\n"
 		if tools := loadedOf(state, server); len(tools) > 0 {
 			source = server.Module(tools...)
@@ -133,7 +135,7 @@ func (c *Conductor) call(ctx context.Context, loaded []string, call sandbox.Call
 	if err != nil {
 		return nil, err
 	}
-	server := c.modules[t.Server]
+	server := c.module(t.Server)
 	if result.IsError {
 		return nil, toolError(t.ID(), server.Signature(t.Name), result)
 	}
@@ -157,9 +159,9 @@ func (c *Conductor) explainMissing(module, export string) string {
 }
 
 func (c *Conductor) serverOf(module string) *codegen.Server {
-	for _, name := range c.names {
-		if c.modules[name].ModulePath() == module {
-			return c.modules[name]
+	for _, server := range c.loadable() {
+		if server.ModulePath() == module {
+			return server
 		}
 	}
 	return nil
@@ -189,17 +191,27 @@ func (c *Conductor) explainModule(module string) string {
 		if s.State == mcpclient.StateReady {
 			paths = append(paths, path)
 		} else if path == name {
-			reason := "it is " + string(s.State)
-			if s.Err != nil {
-				reason = oneLine(s.Err.Error(), maxReason)
-			}
-			return fmt.Sprintf("cannot import %q: server %s is not available: %s", module, s.Name, reason)
+			return fmt.Sprintf("cannot import %q: server %s is not available: %s", module, s.Name, reason(s))
 		}
 	}
 	if len(paths) == 0 {
 		return fmt.Sprintf("cannot import %q: no server is available", module) + c.downNote()
 	}
 	return fmt.Sprintf("cannot import %q: a program can import %s", module, strings.Join(paths, ", ")) + c.downNote()
+}
+
+// explainServer says why a server cannot be searched.
+func (c *Conductor) explainServer(name string) string {
+	var names []string
+	for _, s := range c.client.Status() {
+		if s.Name == name {
+			return fmt.Sprintf("server %s is not available: %s", name, reason(s))
+		}
+		if s.State == mcpclient.StateReady {
+			names = append(names, s.Name)
+		}
+	}
+	return fmt.Sprintf("there is no server %q: the servers are %s", name, strings.Join(names, ", "))
 }
 
 // downNote names the servers that are down, since what is missing may be theirs.

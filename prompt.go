@@ -23,7 +23,7 @@ const promptRules = `You use the tools of these servers by writing TypeScript pr
 1. find_tools finds tools by what they do.
 2. load_tool_spec shows their types and makes them importable; that lasts for the whole conversation.
 3. execute_code runs a program: top-level await; the value is what it returns (or its last expression).
-Results of tools are parsed already. Make independent calls together with Promise.all. Filter and join in the program and return only what is needed. A failed call throws. Do not run a program again that may have changed something before it failed: look first.
+Results of tools are parsed already. Make independent calls together with Promise.all. Filter and join in the program and return only what is needed. A failed call throws a ToolError (message, data). Do not run a program again that may have changed something before it failed: look first.
 `
 
 // Prompt is the section of the system prompt that tells a model, at this moment,
@@ -59,11 +59,7 @@ func (c *Conductor) serverLines() []string {
 		case mcpclient.StateReady:
 			lines = append(lines, c.serverLine(s))
 		default:
-			reason := string(s.State)
-			if s.Err != nil {
-				reason = oneLine(s.Err.Error(), maxReason)
-			}
-			lines = append(lines, fmt.Sprintf("- %s: NOT AVAILABLE: %s", s.Name, reason))
+			lines = append(lines, fmt.Sprintf("- %s: NOT AVAILABLE: %s", s.Name, reason(s)))
 		}
 	}
 	return lines
@@ -100,8 +96,7 @@ func plural(n int, noun string) string {
 // so that one more tool changes as little of the prompt as can be.
 func (c *Conductor) loadedLines(state *conversation.State) string {
 	var b strings.Builder
-	for _, name := range c.names {
-		server := c.modules[name]
+	for _, server := range c.loadable() {
 		tools := loadedOf(state, server)
 		if len(tools) == 0 {
 			continue

@@ -1,6 +1,7 @@
 package conductor_test
 
 import (
+	"flag"
 	"os"
 	"regexp"
 	"slices"
@@ -8,11 +9,15 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/conductor/conductor"
 )
 
 // sourced matches a code block of README.md with the comment that names where it
 // comes from: a file, or a region of one between readme:begin NAME and readme:end.
 var sourced = regexp.MustCompile("(?ms)^<!-- source: (\\S+?)(?:#(\\S+))? -->\n```\\w+\n(.*?)^```$")
+
+var update = flag.Bool("update", false, "rewrite the code blocks of README.md")
 
 // Code that a reader copies must be code that was compiled.
 func TestReadmeShowsCompiledCode(t *testing.T) {
@@ -24,22 +29,43 @@ func TestReadmeShowsCompiledCode(t *testing.T) {
 	if all := regexp.MustCompile("(?m)^```(go|json)$").FindAllString(string(readme), -1); len(blocks) != len(all) {
 		t.Errorf("%d of %d Go and JSON blocks say where they come from", len(blocks), len(all))
 	}
+	if *update {
+		updated := sourced.ReplaceAllFunc(readme, func(block []byte) []byte {
+			m := sourced.FindSubmatchIndex(block)
+			source := readSource(t, string(block[m[2]:m[3]]), region(block, m))
+			return slices.Concat(block[:m[6]], []byte(source), block[m[7]:])
+		})
+		if err := os.WriteFile("README.md", updated, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
 	for _, block := range blocks {
 		file, region, got := block[1], block[2], block[3]
 		t.Run(file+"#"+region, func(t *testing.T) {
-			source, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			want := string(source)
-			if region != "" {
-				want = cutRegion(t, want, region)
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
+			if diff := cmp.Diff(readSource(t, file, region), got); diff != "" {
 				t.Errorf("README.md differs from its source (-source +README):\n%s", diff)
 			}
 		})
 	}
+}
+
+func region(block []byte, match []int) string {
+	if match[4] < 0 {
+		return ""
+	}
+	return string(block[match[4]:match[5]])
+}
+
+func readSource(t *testing.T, file, region string) string {
+	source, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if region == "" {
+		return string(source)
+	}
+	return cutRegion(t, string(source), region)
 }
 
 // cutRegion returns the lines of a region without their common indentation.
@@ -85,5 +111,17 @@ func TestReadmeCommands(t *testing.T) {
 		if !strings.Contains(string(ci), "\n"+command+"\n") {
 			t.Errorf(".ci/run does not run %q", command)
 		}
+	}
+}
+
+// The configuration that the README shows must be one.
+func TestReadmeConfiguration(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	opts, err := conductor.ReadConfig("examples/servers.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(opts.Servers) != 2 || opts.Servers[0].Name != "files" || !opts.Servers[1].Disabled {
+		t.Errorf("servers %+v", opts.Servers)
 	}
 }

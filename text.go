@@ -2,9 +2,12 @@ package conductor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/conductor/conductor/mcpclient"
 )
 
 // oneLine makes a server's words fit into one line of a prompt: white space
@@ -22,6 +25,29 @@ func oneLine(s string, limit int) string {
 	}, strings.ToValidUTF8(cut(s, 8*limit), ""))
 	return cut(strings.Join(strings.Fields(s), " "), limit)
 }
+
+// reason makes the failure of a server fit into one line. The beginning says what
+// happened, and the end why: what the server wrote last. The middle goes.
+func reason(s mcpclient.Status) string {
+	switch {
+	case s.State == mcpclient.StateConnecting:
+		return "still connecting, try again in a moment"
+	case s.Err == nil:
+		return "it is " + string(s.State)
+	}
+	line := oneLine(s.Err.Error(), 1<<16)
+	if len(line) <= maxReason {
+		return line
+	}
+	head, tail := cut(line, maxReason*2/5), line[len(line)-maxReason*3/5:]
+	for len(tail) > 0 && !utf8.RuneStart(tail[0]) {
+		tail = tail[1:]
+	}
+	return head + strings.TrimLeft(tail, " ")
+}
+
+// maxReason is how many bytes of a server's failure a model gets to read.
+const maxReason = 240
 
 // cut shortens to a number of bytes, at a character and with a mark.
 func cut(s string, limit int) string {
@@ -61,18 +87,20 @@ func (r *FindResult) Text() string {
 // Text is the result as a model reads it.
 func (r *LoadResult) Text() string {
 	var b strings.Builder
-	imported := ""
+	var imports []string
 	for _, s := range r.Specs {
-		if s.Import != imported {
-			imported = s.Import
-			b.WriteString(s.Import + "\n\n")
+		if !slices.Contains(imports, s.Import) {
+			imports = append(imports, s.Import)
+			b.WriteString(s.Import + "\n")
 		}
-		b.WriteString(strings.TrimSpace(s.TypeScript) + "\n\n")
+	}
+	for _, s := range r.Specs {
+		b.WriteString("\n// " + s.Name + "\n" + strings.TrimSpace(s.TypeScript) + "\n")
 	}
 	for _, u := range r.Unknown {
-		fmt.Fprintf(&b, "There is no tool %q.", u.Name)
+		fmt.Fprintf(&b, "\nThere is no tool %q.", u.Name)
 		if u.Reason != "" {
-			b.WriteString(" " + u.Reason + ".")
+			b.WriteString(" Its " + u.Reason + ".")
 		}
 		if len(u.Suggestions) > 0 {
 			b.WriteString(" The nearest names are " + strings.Join(u.Suggestions, ", ") + ".")
@@ -122,7 +150,8 @@ func (r *Result) writeCalls(b *strings.Builder) {
 	for _, c := range r.Calls[:min(len(r.Calls), maxListedCalls)] {
 		outcome := "ok"
 		if !c.OK {
-			outcome = oneLine(c.Error, maxReason)
+			first, _, _ := strings.Cut(strings.TrimPrefix(c.Error, c.Tool+": "), "\n")
+			outcome = "failed: " + oneLine(first, maxReason)
 		}
 		fmt.Fprintf(b, "  %s: %s\n", c.Tool, outcome)
 	}

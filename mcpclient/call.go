@@ -10,8 +10,14 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// current returns the link, or why there is none.
-func (c *connection) current() (*link, error) {
+// current returns the link, or why there is none. It waits for a server that is
+// still connecting.
+func (c *connection) current(ctx context.Context) (*link, error) {
+	select {
+	case <-c.settled:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %q is still connecting: %w", ErrUnavailable, c.server.Name, context.Cause(ctx))
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch c.state {
@@ -27,7 +33,7 @@ func (c *connection) current() (*link, error) {
 
 // call calls one tool.
 func (c *connection) call(ctx context.Context, tool string, args json.RawMessage) (*Result, error) {
-	l, err := c.current()
+	l, err := c.current(ctx)
 	if err != nil {
 		return nil, err
 	}

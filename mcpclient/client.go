@@ -18,16 +18,20 @@ type Client struct {
 	conns  []*connection // in configuration order
 	byName map[string]*connection
 	close  func() error // runs once
+
+	connecting     errgroup.Group
+	stopConnecting context.CancelCauseFunc
 }
 
-// Connect connects to all servers at the same time and returns when each is
-// ready or has failed; that takes as long as the slowest, at most
-// [Options.ConnectTimeout].
+// Connect connects to all servers at the same time. It returns when each is ready
+// or has failed, or after [Options.StartupWait]; servers that need longer go on
+// connecting, in [StateConnecting], so that one that hangs does not keep the others
+// from being used.
 //
 // It returns an error if the configuration cannot work, naming all problems, or
-// if ctx is done before the servers are connected; then nothing is left running.
-// A server that cannot be connected is no error: see [Client.Status]. Nil opts
-// means the defaults. ctx matters for connecting only.
+// if ctx is done before it would return; then nothing is left running. A server
+// that cannot be connected is no error: see [Client.Status]. Nil opts means the
+// defaults. ctx matters until Connect returns only.
 func Connect(ctx context.Context, servers []Server, opts *Options) (*Client, error) {
 	if err := validate(servers, opts); err != nil {
 		return nil, fmt.Errorf("mcpclient: %w", err)
@@ -40,18 +44,45 @@ func Connect(ctx context.Context, servers []Server, opts *Options) (*Client, err
 		c.conns = append(c.conns, conn)
 		c.byName[s.Name] = conn
 	}
-	var group errgroup.Group
+	var connecting context.Context
+	connecting, c.stopConnecting = context.WithCancelCause(context.WithoutCancel(ctx))
 	for _, conn := range c.conns {
-		group.Go(func() error {
-			conn.connect(ctx)
+		c.connecting.Go(func() error {
+			conn.connect(connecting)
 			return nil // a failure is in its status
 		})
 	}
-	_ = group.Wait()
+	wait := ctx
+	if o.StartupWait > 0 {
+		var cancel context.CancelFunc
+		wait, cancel = context.WithTimeout(ctx, o.StartupWait)
+		defer cancel()
+	}
+	for _, conn := range c.conns {
+		select {
+		case <-conn.settled:
+		case <-wait.Done():
+		}
+	}
 	if ctx.Err() != nil {
 		return nil, errors.Join(fmt.Errorf("mcpclient: connecting: %w", context.Cause(ctx)), c.Close())
 	}
 	return c, nil
+}
+
+// Settle waits until a server is no longer connecting: it is ready, has failed, or
+// there is no such server. It returns an error only if ctx is done before.
+func (c *Client) Settle(ctx context.Context, server string) error {
+	conn, ok := c.byName[server]
+	if !ok {
+		return nil
+	}
+	select {
+	case <-conn.settled:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
 }
 
 // Status describes all servers, in configuration order.
@@ -98,6 +129,8 @@ func (c *Client) Call(ctx context.Context, server, tool string, args json.RawMes
 func (c *Client) Close() error { return c.close() }
 
 func (c *Client) closeAll() error {
+	c.stopConnecting(ErrClosed)
+	_ = c.connecting.Wait()
 	errs := make([]error, len(c.conns))
 	var group errgroup.Group
 	for i, conn := range c.conns {

@@ -14,6 +14,7 @@ import (
 // The defaults of Options.
 const (
 	defaultConnectTimeout = 30 * time.Second
+	defaultStartupWait    = 10 * time.Second
 	defaultCallTimeout    = 2 * time.Minute
 	defaultMaxTools       = 5000
 )
@@ -29,6 +30,9 @@ func (o *Options) withDefaults() Options {
 	}
 	if out.CallTimeout == 0 {
 		out.CallTimeout = defaultCallTimeout
+	}
+	if out.StartupWait == 0 {
+		out.StartupWait = defaultStartupWait
 	}
 	if out.MaxTools == 0 {
 		out.MaxTools = defaultMaxTools

@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -22,6 +23,7 @@ type connection struct {
 	opts   *Options
 	stderr ring
 
+	settled  chan struct{}   // closed when it is no longer connecting
 	calls    context.Context // parent of all calls' ends
 	endCalls context.CancelCauseFunc
 
@@ -37,9 +39,9 @@ type connection struct {
 }
 
 func newConnection(s Server, o *Options) *connection {
-	c := &connection{server: s, opts: o, state: StateFailed, err: errors.New("not connected yet")}
+	c := &connection{server: s, opts: o, state: StateConnecting, settled: make(chan struct{})}
 	if s.Disabled {
-		c.state, c.err = StateDisabled, nil
+		c.state = StateDisabled
 	}
 	c.calls, c.endCalls = context.WithCancelCause(context.Background())
 	return c
@@ -48,9 +50,11 @@ func newConnection(s Server, o *Options) *connection {
 // connect makes the server ready or failed. It does not wait for what is left
 // of a failed attempt; close does.
 func (c *connection) connect(ctx context.Context) {
+	defer close(c.settled)
 	if c.server.Disabled {
 		return
 	}
+	defer c.changed() // after the lock is released
 	start := time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, c.server.ConnectTimeout, &timeoutError{
 		what: "the server did not get ready", d: c.server.ConnectTimeout,
@@ -58,16 +62,27 @@ func (c *connection) connect(ctx context.Context) {
 	})
 	defer cancel()
 	l, tools, err := c.establish(ctx)
+	c.become(l, tools, err, time.Since(start))
+}
 
+// become takes over what an attempt to connect has come to.
+func (c *connection) become(l *link, tools []Tool, err error, took time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.took = time.Since(start)
+	c.took = took
 	if err != nil {
 		c.state, c.err = StateFailed, err
 		return
 	}
 	c.state, c.err, c.link, c.tools, c.init = StateReady, nil, l, tools, l.session.InitializeResult()
 	c.closers.Go(func() { c.watch(l) })
+}
+
+// changed tells the host the new state. It is called without the lock.
+func (c *connection) changed() {
+	if c.opts.OnChange != nil {
+		c.opts.OnChange(c.status(), slices.Clone(c.offered()))
+	}
 }
 
 // establish dials and lists the tools.
@@ -150,6 +165,7 @@ func (c *connection) watch(l *link) {
 	c.mu.Unlock()
 	close(l.settled)
 	if unexpected {
+		c.changed()
 		c.opts.Logger.Warn("connection to MCP server lost", "server", c.server.Name, "reason", l.reason)
 	}
 	c.closed(l.close())

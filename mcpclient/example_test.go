@@ -83,6 +83,6 @@ func ExampleClient_Status() {
 	// Output:
 	// calc custom ready 2.0.0 1
 	// ghost stdio failed  0
-	//     command "no-such-command-here" was not found in PATH: install it, or set Command to its full path: exec: "no-such-command-here": executable file not found in $PATH
+	//     command "no-such-command-here" was not found in PATH: install it, or set Command to its full path
 	// later http disabled  0
 }

@@ -121,6 +121,15 @@ type Options struct {
 	// CallTimeout bounds one call. Default 2 min. It is an upper bound for a
 	// server that never answers; pass a ctx with a deadline for less.
 	CallTimeout time.Duration
+	// StartupWait is how long [Connect] waits for servers that are still connecting
+	// before it returns without them. Default 10 s; negative means until each is
+	// ready or has failed.
+	StartupWait time.Duration
+	// OnChange is told the new state of a server, and its tools if it is ready. It is
+	// called for different servers at the same time, for one server in order, and
+	// before Connect counts the server as settled. Connect and Close wait for it; it
+	// must call neither.
+	OnChange func(Status, []Tool)
 	// MaxTools bounds the tools of one server; a server that offers more has
 	// failed. Default 5,000.
 	MaxTools int
@@ -137,10 +146,11 @@ type State string
 
 // The states of a server.
 const (
-	StateReady    State = "ready"    // connected, its tools are known
-	StateFailed   State = "failed"   // could not be connected, or the connection was lost; Status.Err has the reason
-	StateDisabled State = "disabled" // Server.Disabled is set
-	StateClosed   State = "closed"   // the client was closed
+	StateConnecting State = "connecting" // is being connected
+	StateReady      State = "ready"      // connected, its tools are known
+	StateFailed     State = "failed"     // could not be connected, or the connection was lost; Status.Err has the reason
+	StateDisabled   State = "disabled"   // Server.Disabled is set
+	StateClosed     State = "closed"     // the client was closed
 )
 
 // Status describes one server at one moment.

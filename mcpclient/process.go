@@ -131,11 +131,11 @@ func startError(s *Server, err error) error {
 	}
 	switch {
 	case errors.Is(err, exec.ErrNotFound) && !strings.ContainsRune(s.Command, filepath.Separator):
-		return fmt.Errorf("command %q was not found in PATH: install it, or set Command to its full path: %w", s.Command, err)
+		return &plain{fmt.Sprintf("command %q was not found in PATH: install it, or set Command to its full path", s.Command), err}
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, exec.ErrNotFound):
-		return fmt.Errorf("command %q does not exist: check the path: %w", s.Command, err)
+		return &plain{fmt.Sprintf("command %q does not exist: check the path", s.Command), err}
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("command %q may not be executed: check that it is a program and its permissions: %w", s.Command, err)
+		return &plain{fmt.Sprintf("command %q may not be executed: check that it is a program and its permissions", s.Command), err}
 	}
 	return fmt.Errorf("starting %q: %w", s.Command, err)
 }

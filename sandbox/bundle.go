@@ -149,10 +149,12 @@ func returnLastExpression(wrapped string) (string, bool) {
 	}
 	// A line of the source map is a group between semicolons.
 	groups := strings.Split(mappings, ";")
-	if last > len(groups) {
+	if last >= len(groups) {
 		return "", false
 	}
-	groups = slices.Insert(groups, last, "")
+	inserted, shifted := splitMapping(groups[last])
+	groups[last] = shifted
+	groups = slices.Insert(groups, last, inserted)
 	fields["mappings"], _ = json.Marshal(strings.Join(groups, ";"))
 	sourceMap, err = json.Marshal(fields)
 	if err != nil {
@@ -160,6 +162,23 @@ func returnLastExpression(wrapped string) (string, bool) {
 	}
 	return strings.Join(lines, "\n") + "\n" + bodyEnd +
 		"//# sourceMappingURL=data:application/json;base64," + base64.StdEncoding.EncodeToString(sourceMap) + "\n", true
+}
+
+// splitMapping makes the mappings of a line serve two: the first line begins where
+// the line began, and the second has all of its mappings. A mapping is four
+// numbers in base 64, the last three relative to the mapping before.
+func splitMapping(line string) (first, second string) {
+	first, rest, _ := strings.Cut(line, ",")
+	const digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+	end := strings.IndexFunc(first, func(r rune) bool { return strings.IndexRune(digits, r) < 32 }) // the number's last digit
+	if end < 0 {
+		return "", line
+	}
+	second = first[:end+1] + "AAA" // the same column, and the same place in the source
+	if rest != "" {
+		second += "," + rest
+	}
+	return first, second
 }
 
 // bundleModules joins the transformed program and the virtual modules that it

@@ -18,8 +18,8 @@ import (
 // their permission checks.
 const MinDeno = "2.8.1"
 
-// ErrNoDeno is wrapped by the error of [FindDeno] when there is no Deno and none
-// could be fetched.
+// ErrNoDeno is wrapped by the errors of [FindDeno] and [InstallDeno] when there is no
+// Deno that can be used, and none could be fetched.
 var ErrNoDeno = errors.New("no usable Deno")
 
 // A Deno is an executable and what is known of it.
@@ -36,22 +36,15 @@ type Deno struct {
 // FindDeno looks for Deno in Options.Deno, the variable CONDUCTOR_DENO, PATH and
 // the cache folder, in this order, and takes the first that is there. If the first
 // two name one that cannot be used, that is an error; one in PATH that is too old
-// is passed over. If there is none it fetches the pinned version for this platform
-// with npm, compares the checksum and unpacks it into the cache folder. Options may
-// be nil; only Deno, CacheDir and Progress are used.
+// is passed over. If there is none the error wraps [ErrNoDeno]. Options may be nil;
+// only Deno, CacheDir and Progress are used.
 func FindDeno(ctx context.Context, options *Options) (Deno, error) {
-	var opts Options
-	if options != nil {
-		opts = *options
-	}
-	if opts.Progress == nil {
-		opts.Progress = func(string) {}
-	}
+	opts := denoOptions(options)
 	for _, named := range []struct{ source, path string }{{"options", opts.Deno}, {"CONDUCTOR_DENO", os.Getenv("CONDUCTOR_DENO")}} {
 		if named.path != "" {
 			d, err := inspectDeno(ctx, named.path, named.source)
 			if err != nil {
-				return Deno{}, fmt.Errorf("%w: the one named by %s: %w", ErrNoDeno, named.source, err)
+				return Deno{}, fmt.Errorf("%w: the one named by %s: %w", errNamedDeno, named.source, err)
 			}
 			return d, nil
 		}
@@ -63,19 +56,53 @@ func FindDeno(ctx context.Context, options *Options) (Deno, error) {
 			return d, nil
 		}
 		passedOver = fmt.Errorf("%s in PATH: %w", path, err)
-		opts.Progress(passedOver.Error() + ": looking further")
 	}
-	path, err := provisionedDeno(ctx, &opts)
-	if err == nil {
-		var d Deno
-		if d, err = inspectDeno(ctx, path, "cache"); err == nil {
-			return d, nil
-		}
-	}
-	if ctx.Err() != nil {
+	d, err := cachedDeno(ctx, &opts)
+	switch {
+	case err == nil:
+		return d, nil
+	case ctx.Err() != nil:
 		return Deno{}, ctx.Err()
 	}
 	return Deno{}, fmt.Errorf("%w: %w", ErrNoDeno, errors.Join(passedOver, err))
+}
+
+// InstallDeno does what [FindDeno] does; if there is no Deno it fetches the pinned
+// version for this platform with npm, compares the checksum and unpacks it into the
+// cache folder. Several processes may do so at the same time: one fetches, the
+// others wait.
+func InstallDeno(ctx context.Context, options *Options) (Deno, error) {
+	opts := denoOptions(options)
+	d, notFound := FindDeno(ctx, &opts)
+	if notFound == nil || errors.Is(notFound, errNamedDeno) || ctx.Err() != nil {
+		return d, notFound
+	}
+	path, err := fetchDeno(ctx, &opts)
+	if err == nil {
+		d, err = inspectDeno(ctx, path, "cache")
+	}
+	switch {
+	case err == nil:
+		return d, nil
+	case ctx.Err() != nil:
+		return Deno{}, ctx.Err()
+	}
+	return Deno{}, fmt.Errorf("%w: %w", notFound, err)
+}
+
+// errNamedDeno is the ErrNoDeno of an executable that was asked for by name: it is
+// not for the library to use another one.
+var errNamedDeno = fmt.Errorf("%w", ErrNoDeno)
+
+func denoOptions(options *Options) Options {
+	var opts Options
+	if options != nil {
+		opts = *options
+	}
+	if opts.Progress == nil {
+		opts.Progress = func(string) {}
+	}
+	return opts
 }
 
 var denoVersion = regexp.MustCompile(`^deno (\d+\.\d+\.\d+)`)

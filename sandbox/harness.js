@@ -189,7 +189,8 @@ function describe(thrown) {
 const waiting = { __proto__: null };
 let lastCall = 0;
 
-// ToolError is what a failed call rejects with. data is what the tool returned.
+// ToolError is what a failed call rejects with. data is what the tool returned. It
+// is a global, for `instanceof`.
 class ToolError extends Error {
   constructor(message, data) {
     super(message);
@@ -274,6 +275,7 @@ globalThis.console = new Console((message, level) => {
   if (!ended) send(stringify({ type: "log", level, message, at: getMonotonic() }));
 });
 defineProperty(globalThis, symbolFor("conductor.call"), { value: call });
+defineProperty(globalThis, "ToolError", { value: ToolError, writable: true, configurable: true });
 globalThis.addEventListener("unhandledrejection", (event) => {
   event.preventDefault();
   fail("unhandled", event.reason);

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -65,3 +67,25 @@ func echoProgram(code string) *sandbox.Program {
 }
 
 const shortTimeout = 500 * time.Millisecond
+
+// childrenNamed returns the ids of this process's children with this command name.
+func childrenNamed(t *testing.T, name string) []int {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil || len(stats) == 0 {
+		t.Skip("this test needs /proc")
+	}
+	var pids []int
+	for _, stat := range stats {
+		data, err := os.ReadFile(stat)
+		if err != nil {
+			continue // gone already
+		}
+		var pid, parent int
+		var command, state string
+		if _, err := fmt.Sscanf(string(data), "%d %s %s %d", &pid, &command, &state, &parent); err == nil && parent == os.Getpid() && command == "("+name+")" {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}

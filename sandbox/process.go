@@ -19,8 +19,8 @@ import (
 const (
 	// bootTimeout bounds the time until the harness says that it is ready.
 	bootTimeout = 20 * time.Second
-	// drainTimeout bounds the wait for pipes that a process left to its own
-	// children.
+	// drainTimeout bounds the wait for the end of a dead process's stderr, which
+	// something that escaped its group could hold open.
 	drainTimeout = time.Second
 )
 
@@ -29,9 +29,14 @@ type process struct {
 	cmd    *exec.Cmd
 	dir    string
 	stdin  io.WriteCloser
+	output *os.File // the end of its stdout that frames reads
 	frames *frameReader
 	stdout *capture
 	stderr *capture
+	errors *errorPipe
+
+	exited  chan struct{} // closed when the process has ended and been waited for
+	drained chan struct{} // closed when its stderr has been read to the end
 
 	writeMu sync.Mutex
 	endOnce sync.Once
@@ -65,52 +70,26 @@ func environment(dir string) []string {
 	return env
 }
 
-// start boots a process and waits until its harness is ready.
-func (s *Sandbox) start(ctx context.Context) (p *process, err error) {
+// boot starts a process and waits until its harness is ready.
+func (s *Sandbox) boot(ctx context.Context) (*process, error) {
 	dir, err := os.MkdirTemp(s.dir, "run-")
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	cwd := filepath.Join(dir, "cwd")
-	if err := os.Mkdir(cwd, 0o700); err != nil {
-		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), os.RemoveAll(dir))
-	}
-	p = &process{
-		dir:    dir,
-		stdout: &capture{limit: s.opts.MaxOutput},
-		stderr: &capture{limit: s.opts.MaxOutput},
-	}
-	p.cmd = exec.Command(s.deno.Path, append(denoFlags(s.opts.MemoryMB), s.harness)...)
-	p.cmd.Dir = cwd
-	p.cmd.Env = environment(dir)
-	p.cmd.Stderr = p.stderr
-	p.cmd.WaitDelay = drainTimeout
-	ownGroup(p.cmd)
-	stdout, err := p.cmd.StdoutPipe()
-	if err == nil {
-		p.stdin, err = p.cmd.StdinPipe()
-	}
-	if err == nil {
-		err = p.cmd.Start()
-	}
+	p, err := s.start(dir)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sandbox: starting %s: %w", s.deno.Path, err), os.RemoveAll(dir))
 	}
-	marker := make([]byte, markerSize)
-	_, _ = rand.Read(marker) // never fails, see its documentation
-	p.frames = newFrameReader(stdout, marker, maxFrame, func(b []byte) { _, _ = p.stdout.Write(b) })
-
 	bootCtx, cancel := context.WithTimeout(ctx, bootTimeout)
 	defer cancel()
-	stop := context.AfterFunc(bootCtx, p.kill)
-	defer stop()
-	if err := p.handshake(marker); err != nil {
+	defer context.AfterFunc(bootCtx, p.kill)()
+	if err := p.handshake(); err != nil {
+		_ = p.end() // it was killed or has failed: its status says nothing more
 		if ctx.Err() != nil {
-			err = ctx.Err()
+			return nil, ctx.Err()
 		}
 		err = fmt.Errorf("sandbox: booting %s: %w", s.deno.Path, err)
-		_ = p.end() // it was killed or has failed: its status says nothing more
-		if text, _ := p.stderr.text(); text != "" && ctx.Err() == nil {
+		if text, _ := p.stderr.text(); text != "" {
 			err = fmt.Errorf("%w: %s", err, text)
 		}
 		return nil, err
@@ -118,8 +97,64 @@ func (s *Sandbox) start(ctx context.Context) (p *process, err error) {
 	return p, nil
 }
 
-func (p *process) handshake(marker []byte) error {
-	if err := p.send(map[string]string{"marker": hex.EncodeToString(marker)}); err != nil {
+// start starts a process whose files are in a folder of its own.
+func (s *Sandbox) start(dir string) (*process, error) {
+	p := &process{
+		dir:     dir,
+		stdout:  &capture{limit: s.opts.MaxOutput},
+		stderr:  &capture{limit: s.opts.MaxOutput},
+		exited:  make(chan struct{}),
+		drained: make(chan struct{}),
+	}
+	p.cmd = exec.Command(s.deno.Path, append(denoFlags(s.opts.MemoryMB), s.harness)...)
+	p.cmd.Dir = filepath.Join(dir, "cwd")
+	p.cmd.Env = environment(dir)
+	ownGroup(p.cmd)
+	if err := os.Mkdir(p.cmd.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	// The pipes are made here and not by exec, whose Wait would close them under
+	// their reader.
+	output, stdout, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer stdout.Close()
+	errors, stderr, err := os.Pipe()
+	if err != nil {
+		output.Close()
+		return nil, err
+	}
+	defer stderr.Close()
+	p.errors = &errorPipe{file: errors, capture: p.stderr}
+	p.cmd.Stdout, p.cmd.Stderr = stdout, stderr
+	if p.stdin, err = p.cmd.StdinPipe(); err == nil {
+		err = p.cmd.Start()
+	}
+	if err != nil {
+		output.Close()
+		errors.Close()
+		return nil, err
+	}
+	p.output = output
+	marker := make([]byte, markerSize)
+	_, _ = rand.Read(marker) // never fails, see its documentation
+	p.frames = newFrameReader(output, marker, maxFrame, func(b []byte) { _, _ = p.stdout.Write(b) })
+	go func() {
+		defer close(p.drained)
+		defer errors.Close()
+		p.errors.copy()
+	}()
+	go func() {
+		defer close(p.exited)
+		_ = p.cmd.Wait() // how it ended is in ProcessState
+		_ = errors.SetReadDeadline(time.Now().Add(drainTimeout))
+	}()
+	return p, nil
+}
+
+func (p *process) handshake() error {
+	if err := p.send(map[string]string{"marker": hex.EncodeToString(p.frames.marker)}); err != nil {
 		return err
 	}
 	frame, err := p.frames.next()
@@ -145,15 +180,30 @@ func (p *process) send(v any) error {
 
 // kill ends the process and all that it started. It may be called at any time and
 // does not wait.
-func (p *process) kill() { killGroup(p.cmd) }
+func (p *process) kill() {
+	select {
+	case <-p.exited: // its number may be another's by now
+	default:
+		killGroup(p.cmd)
+	}
+}
 
-// end kills the process, waits for it and removes its files. It returns how the
-// process ended, or that a file stayed.
+// stop kills the process and sees to it that everything it has written until now
+// is in stdout and stderr, without waiting for it to be gone.
+func (p *process) stop() {
+	p.kill()
+	_ = p.stdin.Close() // frees whoever writes to it
+	p.errors.drain()
+}
+
+// end kills the process, waits for it and removes its files. It returns what kept
+// a file from being removed.
 func (p *process) end() error {
 	p.endOnce.Do(func() {
 		p.kill()
-		_ = p.stdin.Close()
-		_ = p.cmd.Wait()
+		<-p.exited
+		<-p.drained
+		p.output.Close()
 		p.endErr = os.RemoveAll(p.dir)
 	})
 	return p.endErr

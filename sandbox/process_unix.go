@@ -3,7 +3,10 @@
 package sandbox
 
 import (
+	"errors"
+	"os"
 	"os/exec"
+	"sync"
 	"syscall"
 )
 
@@ -24,4 +27,49 @@ func signalOf(cmd *exec.Cmd) syscall.Signal {
 		return status.Signal()
 	}
 	return 0
+}
+
+// An errorPipe copies a process's stderr. Reading and keeping are one step under a
+// lock, so that drain knows that nothing is on its way between the two.
+type errorPipe struct {
+	file    *os.File
+	capture *capture
+
+	mu     sync.Mutex
+	buffer [4096]byte
+}
+
+// copy reads until the end of the pipe, or its deadline.
+func (e *errorPipe) copy() {
+	conn, err := e.file.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = conn.Read(e.readAvailable) // ends with the pipe
+}
+
+// drain reads what is in the pipe at this moment.
+func (e *errorPipe) drain() {
+	conn, err := e.file.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = conn.Control(func(fd uintptr) { e.readAvailable(fd) }) // fails if it was read to its end
+}
+
+// readAvailable reads until there is nothing more now, and tells whether there
+// never will be.
+func (e *errorPipe) readAvailable(fd uintptr) (ended bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for {
+		n, err := syscall.Read(int(fd), e.buffer[:])
+		switch {
+		case n > 0:
+			_, _ = e.capture.Write(e.buffer[:n])
+		case errors.Is(err, syscall.EINTR):
+		default:
+			return !errors.Is(err, syscall.EAGAIN)
+		}
+	}
 }

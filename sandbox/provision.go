@@ -37,78 +37,108 @@ var denoPins = map[string]pin{
 	"windows/arm64": {"@deno/win32-arm64", "2.9.5", "tTPrE/4SX7uaC8nJW47iNnibtjzk1y4zoiYjBBHE34vdkbb6LHopqH68BxyT61HZdfqXzOTEYjDVHhtmVZFy+w==", 40},
 }
 
-// provisionedDeno returns the pinned Deno in the cache folder, fetching it first if
-// it is not there.
-func provisionedDeno(ctx context.Context, opts *Options) (string, error) {
-	pin, ok := denoPins[platform()]
+// denoHome is where the pinned Deno of this platform is, once it was fetched.
+func denoHome(opts *Options) (p pin, path string, err error) {
+	p, ok := denoPins[platform()]
 	if !ok {
-		return "", fmt.Errorf("there is no pinned Deno for %s: install Deno %s or newer and set CONDUCTOR_DENO to its path", platform(), MinDeno)
+		return p, "", fmt.Errorf("there is no pinned Deno for %s: install Deno %s or newer and set CONDUCTOR_DENO to its path", platform(), MinDeno)
 	}
 	cache := opts.CacheDir
 	if cache == "" {
 		user, err := os.UserCacheDir()
 		if err != nil {
-			return "", fmt.Errorf("there is no cache folder for Deno, set CONDUCTOR_DENO or Options.CacheDir: %w", err)
+			return p, "", fmt.Errorf("there is no cache folder for Deno, set CONDUCTOR_DENO or Options.CacheDir: %w", err)
 		}
 		cache = filepath.Join(user, "conductor")
 	}
-	return pin.install(ctx, cache, opts.Progress)
+	path, err = p.path(cache)
+	return p, path, err
 }
 
-// install puts the pinned executable under the cache folder unless it is there,
-// and returns its path. Several processes may do so at the same time: one fetches,
-// the others wait.
-func (p pin) install(ctx context.Context, cache string, progress func(string)) (string, error) {
-	sum, err := base64.StdEncoding.DecodeString(p.sha512)
+// path is where the executable belongs in a cache folder: in a folder of its own,
+// named by the checksum of what was unpacked into it.
+func (p pin) path(cache string) (string, error) {
+	sum, err := p.checksum()
 	if err != nil {
-		return "", fmt.Errorf("pinned checksum: %w", err)
-	}
-	executable := "deno"
-	if runtime.GOOS == "windows" {
-		executable += ".exe"
-	}
-	// The folder is named by the checksum of what was unpacked into it.
-	dir := filepath.Join(cache, "deno-"+p.version+"-"+hex.EncodeToString(sum[:6]))
-	path := filepath.Join(dir, executable)
-	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", err
 	}
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
+	return filepath.Join(cache, "deno-"+p.version+"-"+hex.EncodeToString(sum[:6]), executable), nil
+}
+
+func (p pin) checksum() ([]byte, error) {
+	sum, err := base64.StdEncoding.DecodeString(p.sha512)
+	if err != nil || len(sum) != sha512.Size {
+		return nil, fmt.Errorf("the pinned checksum of %s is malformed", p.name)
+	}
+	return sum, nil
+}
+
+// executable is the name of Deno's file, in the package and in the cache.
+var executable = map[bool]string{false: "deno", true: "deno.exe"}[runtime.GOOS == "windows"]
+
+func cachedDeno(ctx context.Context, opts *Options) (Deno, error) {
+	_, path, err := denoHome(opts)
+	if err != nil {
+		return Deno{}, err
+	}
+	if _, err := os.Stat(path); err != nil {
+		return Deno{}, errors.New("there is none in PATH or in the cache folder")
+	}
+	return inspectDeno(ctx, path, "cache")
+}
+
+func fetchDeno(ctx context.Context, opts *Options) (string, error) {
+	pin, path, err := denoHome(opts)
+	if err != nil {
+		return "", err
+	}
+	return path, pin.install(ctx, path, opts.Progress)
+}
+
+// install puts the pinned executable at its path unless it is there.
+func (p pin) install(ctx context.Context, path string, progress func(string)) error {
+	sum, err := p.checksum()
+	if err != nil {
+		return err
+	}
+	dir := filepath.Dir(path)
+	cache := filepath.Dir(dir)
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return err
 	}
 	unlock, err := lockFile(ctx, filepath.Join(cache, "deno.lock"))
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer unlock()
 	if _, err := os.Stat(path); err == nil {
-		return path, nil // another process was faster
+		return nil // another process was faster
 	}
 	staging, err := os.MkdirTemp(cache, "fetch-")
 	if err != nil {
-		return "", err
+		return err
 	}
 	defer os.RemoveAll(staging)
 	tarball, err := p.pack(ctx, staging, progress)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if err := checkSum(tarball, sum); err != nil {
-		return "", fmt.Errorf("%s@%s: %w", p.name, p.version, err)
+		return fmt.Errorf("%s@%s: %w", p.name, p.version, err)
 	}
 	progress("checksum is right, unpacking")
 	unpacked := filepath.Join(staging, "unpacked")
 	if err := os.Mkdir(unpacked, 0o755); err != nil {
-		return "", err
+		return err
 	}
 	if err := unpackFile(ctx, tarball, "package/"+executable, filepath.Join(unpacked, executable)); err != nil {
-		return "", fmt.Errorf("%s: %w", filepath.Base(tarball), err)
+		return fmt.Errorf("%s: %w", filepath.Base(tarball), err)
 	}
 	if err := os.Rename(unpacked, dir); err != nil && !errors.Is(err, fs.ErrExist) {
-		return "", err
+		return err
 	}
 	progress("Deno " + p.version + " is ready in " + dir)
-	return path, nil
+	return nil
 }
 
 // progressInterval is how often a download says that it is still under way.

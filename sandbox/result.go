@@ -53,6 +53,9 @@ type Result struct {
 	Calls []CallRecord
 	// Imports are the import declarations of the program.
 	Imports []Import
+	// Waited is the time before that: for a turn (see [Options.MaxRuns]) and for a
+	// process, which takes none if one was waiting.
+	Waited time.Duration
 	// Duration is the time from handing over the program to its end.
 	Duration time.Duration
 }

@@ -38,15 +38,31 @@ func (s *Sandbox) Run(ctx context.Context, p *Program) (*Result, error) {
 	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.closing, cancel)()
-	process, err := s.start(runCtx)
+	queued := time.Now()
+	done, err := s.turn(runCtx)
 	if err != nil {
 		return nil, s.cause(ctx, err)
 	}
-	r := &run{opts: &s.opts, program: p, bundle: bundle, process: process, slots: make(chan struct{}, s.opts.MaxInFlight)}
-	result, err := r.do(runCtx)
+	process, err := s.pool.take(runCtx)
 	if err != nil {
-		return nil, err
+		done()
+		return nil, s.cause(ctx, err)
 	}
+	waited := time.Since(queued)
+	s.runs.Add(1) // the run that is registered already keeps it above zero
+	defer func() {
+		go func() {
+			defer s.runs.Done()
+			defer done()
+			if err := process.end(); err != nil {
+				s.opts.Logger.Warn("sandbox: removing the files of a run", "error", err)
+			}
+			s.pool.fill()
+		}()
+	}()
+	r := &run{opts: &s.opts, program: p, bundle: bundle, process: process, slots: make(chan struct{}, s.opts.MaxInFlight)}
+	result := r.do(runCtx)
+	result.Waited = waited
 	if result.Phase == PhaseCancelled {
 		return result, s.cause(ctx, context.Canceled)
 	}
@@ -85,7 +101,7 @@ type run struct {
 	stop   Phase             // why the host ended it, if it did
 }
 
-func (r *run) do(ctx context.Context) (*Result, error) {
+func (r *run) do(ctx context.Context) *Result {
 	timeout := r.program.Timeout
 	if timeout == 0 {
 		timeout = r.opts.Timeout
@@ -109,20 +125,20 @@ func (r *run) do(ctx context.Context) (*Result, error) {
 	stop := r.stop
 	r.mu.Unlock()
 
-	// Closing the pipe before waiting for the calls frees those that answer a
-	// process which no longer reads.
-	if err := r.process.end(); err != nil {
-		r.opts.Logger.Warn("sandbox: removing the files of a run", "error", err)
+	if last != nil {
+		r.process.stop() // the caller need not wait until it is gone
+	} else {
+		_ = r.process.end() // Run reports it
 	}
 	endCalls()
 	r.calls.Wait()
 
 	result := &Result{Calls: r.closeLedger(), Imports: r.bundle.imports, Duration: duration}
 	switch {
-	case stop == PhaseTimeout:
+	case stop == PhaseTimeout && last == nil:
 		result.Phase = stop
 		result.Error = &ProgramError{Message: fmt.Sprintf("the program was stopped after %v: it had not ended", timeout), Hint: timeoutHint(result.Calls)}
-	case stop == PhaseCancelled:
+	case stop == PhaseCancelled && last == nil:
 		result.Phase = stop
 		result.Error = &ProgramError{Message: "the run was cancelled"}
 	case last != nil:
@@ -138,7 +154,7 @@ func (r *run) do(ctx context.Context) (*Result, error) {
 	if sendErr != nil {
 		r.opts.Logger.Debug("sandbox: handing over the program", "error", sendErr)
 	}
-	return result, nil
+	return result
 }
 
 // end stops the process for a reason of the host. The first reason counts.

@@ -102,6 +102,8 @@ func TestFailure(t *testing.T) {
 
 		{name: "throw", code: "const a: any = null;\nfunction f() {\n  return a.b;\n}\nf();", phase: sandbox.PhaseRuntimeError, want: "line 3, column 12: TypeError: Cannot read properties of null (reading 'b')"},
 		{name: "throw in the last expression", code: "const a: any = {};\n[1].map((n) => {\n  return a.b.c + n;\n})", phase: sandbox.PhaseRuntimeError, want: "line 3, column 14: TypeError"},
+		{name: "throw in the only expression", code: "\n  oops();", phase: sandbox.PhaseRuntimeError, want: "line 2, column 3: ReferenceError: oops is not defined"},
+		{name: "throw in a chain", code: "const a: any = 1;\n[1]\n  .map((n) => n)\n  .forEach((n) => {\n    a.b.c;\n  })", phase: sandbox.PhaseRuntimeError, want: "line 5, column 9: TypeError"},
 		{name: "throw a string", code: "throw 'no way'", phase: sandbox.PhaseRuntimeError, want: "the program threw a value that is not an Error: no way"},
 		{name: "throw an object", code: "throw { code: 7 }", phase: sandbox.PhaseRuntimeError, want: "the program threw a value that is not an Error: { code: 7 }"},
 		{name: "throw null", code: "throw null", phase: sandbox.PhaseRuntimeError, want: "not an Error: null"},
@@ -322,8 +324,8 @@ func TestCalls(t *testing.T) {
 	})
 	t.Run("fail with data that can be caught", func(t *testing.T) {
 		s := newSandbox(t, nil)
-		result := run(t, s, echoProgram("import { fail } from './mcp/echo';\ntry { await fail({}) } catch (e: any) { return [e.name, e instanceof Error, e.message, e.data.code] }"))
-		if want := `["ToolError",true,"echo.fail: no such record",404]`; string(result.Value) != want {
+		result := run(t, s, echoProgram("import { fail } from './mcp/echo';\ntry { await fail({}) } catch (e: any) { return [e.name, e instanceof ToolError, e instanceof Error, e.message, e.data.code] }"))
+		if want := `["ToolError",true,true,"echo.fail: no such record",404]`; string(result.Value) != want {
 			t.Errorf("%s %v, want %s", result.Value, result.Error, want)
 		}
 		if diff := cmp.Diff("echo.fail: no such record", result.Calls[0].Error); diff != "" {

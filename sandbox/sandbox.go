@@ -53,6 +53,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -67,6 +68,8 @@ const (
 	defaultMaxValue    = 1 << 20
 	defaultMaxCalls    = 1000
 	defaultMaxInFlight = 64
+	defaultMaxRuns     = 32
+	defaultPoolIdle    = 2 * time.Minute
 
 	// maxCode bounds a program: what a model writes is far below.
 	maxCode = 1 << 20
@@ -81,7 +84,7 @@ var ErrClosed = errors.New("sandbox is closed")
 type Options struct {
 	// Deno is the path of the deno executable. Empty means: $CONDUCTOR_DENO, then
 	// PATH, then the cache folder, then the pinned version from the npm registry
-	// (see [FindDeno]).
+	// (see [InstallDeno]).
 	Deno string
 	// CacheDir is where a fetched Deno is kept. Empty means the folder conductor
 	// in [os.UserCacheDir].
@@ -108,6 +111,17 @@ type Options struct {
 	// others wait. Zero means 64.
 	MaxInFlight int
 
+	// MaxRuns is how many programs run at the same time; others wait for their turn.
+	// Zero means 32.
+	MaxRuns int
+	// PoolSize is how many booted processes wait for programs; each takes about 30
+	// MB. They are started by the first run. Zero means one for each processor, at
+	// least 2; negative means none, so that every run boots its own.
+	PoolSize int
+	// PoolIdle is how long waiting processes are kept without a run. Zero means 2
+	// minutes.
+	PoolIdle time.Duration
+
 	// Logger hears of what an operator should know. nil means silence.
 	Logger *slog.Logger
 }
@@ -123,6 +137,7 @@ func (o *Options) withDefaults() (Options, error) {
 	}{
 		{"MemoryMB", opts.MemoryMB}, {"MaxOutput", opts.MaxOutput}, {"MaxValue", opts.MaxValue},
 		{"MaxCalls", opts.MaxCalls}, {"MaxInFlight", opts.MaxInFlight},
+		{"MaxRuns", opts.MaxRuns}, {"PoolIdle", int(opts.PoolIdle)},
 	} {
 		if field.value < 0 {
 			return opts, fmt.Errorf("sandbox: Options.%s is %d, want 0 or more", field.name, field.value)
@@ -137,6 +152,9 @@ func (o *Options) withDefaults() (Options, error) {
 	setDefault(&opts.MaxValue, defaultMaxValue)
 	setDefault(&opts.MaxCalls, defaultMaxCalls)
 	setDefault(&opts.MaxInFlight, defaultMaxInFlight)
+	setDefault(&opts.MaxRuns, defaultMaxRuns)
+	setDefault(&opts.PoolIdle, defaultPoolIdle)
+	setDefault(&opts.PoolSize, max(2, runtime.NumCPU()))
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -156,11 +174,15 @@ type Sandbox struct {
 	dir     string // holds the harness and each process's own folder
 	harness string
 
+	pool  *pool
+	turns chan struct{} // holds one for each run
+
 	mu      sync.Mutex
 	closed  bool
 	closing context.Context
 	close   context.CancelFunc
 	runs    sync.WaitGroup
+	queued  int
 }
 
 //go:embed harness.js
@@ -173,7 +195,7 @@ func New(ctx context.Context, options *Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	deno, err := FindDeno(ctx, &opts)
+	deno, err := InstallDeno(ctx, &opts)
 	if err != nil {
 		return nil, err
 	}
@@ -183,6 +205,8 @@ func New(ctx context.Context, options *Options) (*Sandbox, error) {
 	}
 	s := &Sandbox{opts: opts, deno: deno, dir: dir, harness: filepath.Join(dir, "harness.js")}
 	s.closing, s.close = context.WithCancel(context.Background())
+	s.turns = make(chan struct{}, opts.MaxRuns)
+	s.pool = newPool(opts.PoolSize, opts.PoolIdle, opts.Logger, s.boot)
 	if err := os.WriteFile(s.harness, harnessSource, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), os.RemoveAll(dir))
 	}
@@ -201,10 +225,38 @@ func (s *Sandbox) Close() error {
 	s.mu.Unlock()
 	s.close()
 	s.runs.Wait()
+	s.pool.close()
 	if !first {
 		return nil
 	}
 	return os.RemoveAll(s.dir)
+}
+
+// Pool tells what the processes are doing.
+func (s *Sandbox) Pool() PoolStats {
+	stats := s.pool.read()
+	stats.Running = len(s.turns)
+	s.mu.Lock()
+	stats.Queued = s.queued
+	s.mu.Unlock()
+	return stats
+}
+
+// turn waits until fewer than MaxRuns programs run.
+func (s *Sandbox) turn(ctx context.Context) (done func(), err error) {
+	count := func(n int) {
+		s.mu.Lock()
+		s.queued += n
+		s.mu.Unlock()
+	}
+	count(1)
+	defer count(-1)
+	select {
+	case s.turns <- struct{}{}:
+		return func() { <-s.turns }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // begin registers a run, so that Close can wait for it.

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// print writes the report for people.
+func (r *report) print(w io.Writer) {
+	fmt.Fprintf(w, "%s\n\nSandbox\n", r.Conductor)
+	switch r.Deno.State {
+	case "ok":
+		fmt.Fprintf(w, "  ok        Deno %s, %s (from %s)\n", r.Deno.Version, r.Deno.Path, denoSource(r.Deno.Source))
+	default:
+		fmt.Fprintf(w, "  %-9s Deno\n", r.Deno.State)
+		details(w, r.Deno.Reason, "", r.Deno.Advice)
+	}
+	switch r.Program.State {
+	case "ok":
+		fmt.Fprintf(w, "  ok        a program ran in %.0f ms\n", r.Program.DurationMS)
+	case "failed":
+		fmt.Fprint(w, "  failed    running a program\n")
+		details(w, r.Program.Reason, "", "")
+	}
+	if r.Config != nil {
+		r.printConfig(w)
+	}
+	if r.OK {
+		fmt.Fprint(w, "\nAll is well.\n")
+		return
+	}
+	failed := 0
+	for _, s := range r.Servers {
+		if s.State == "failed" {
+			failed++
+		}
+	}
+	if failed > 0 {
+		fmt.Fprintf(w, "\n%s of %d cannot be used; the others can.\n", plural(failed, "server"), len(r.Servers))
+		return
+	}
+	fmt.Fprint(w, "\nSomething is wrong, see above.\n")
+}
+
+func (r *report) printConfig(w io.Writer) {
+	fmt.Fprintf(w, "\nServers in %s\n", r.Config.File)
+	for _, problem := range r.Config.Problems {
+		fmt.Fprintf(w, "  failed    %s\n", printable(problem))
+	}
+	if len(r.Config.Problems) > 0 {
+		fmt.Fprintf(w, "            %s\n", configHint)
+	} else if len(r.Servers) == 0 {
+		fmt.Fprint(w, "  none\n")
+	}
+	width := 0
+	for _, s := range r.Servers {
+		width = max(width, len(s.Name))
+	}
+	for _, s := range r.Servers {
+		switch s.State {
+		case "ready":
+			fmt.Fprintf(w, "  ok        %-*s  %s, %s, connected in %.0f ms: %s %s\n", width, s.Name, plural(s.Tools, "tool"), s.Transport, s.ConnectMS, s.Server, s.Version)
+		case "failed":
+			fmt.Fprintf(w, "  failed    %-*s  %s, after %.0f ms\n", width, s.Name, s.Transport, s.ConnectMS)
+			details(w, s.Reason, s.Stderr, s.Advice)
+		default:
+			fmt.Fprintf(w, "  %-9s %s\n", s.State, s.Name)
+		}
+	}
+}
+
+// details are set off under the line that they belong to.
+func details(w io.Writer, reason, stderr, advice string) {
+	const margin = "            "
+	block := func(prefix, text string) {
+		for _, line := range strings.Split(strings.TrimSpace(printable(text)), "\n") {
+			fmt.Fprintf(w, "%s%s%s\n", margin, prefix, line)
+		}
+	}
+	block("", reason)
+	if stderr != "" {
+		block("", "the end of its output:")
+		block("| ", stderr)
+	}
+	if advice != "" {
+		block("", "-> "+advice)
+	}
+}
+
+func denoSource(source string) string {
+	switch source {
+	case "options":
+		return "conductor.deno in the configuration"
+	case "cache":
+		return "Conductor's cache"
+	}
+	return source
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"strings"
+
+	"github.com/conductor/conductor/internal/suggest"
+)
+
+// overview is what "conductor help" prints.
+func overview() string {
+	var b strings.Builder
+	b.WriteString(`Conductor lets an agent use many MCP servers by writing programs: it finds the few
+tools that matter, reads their TypeScript types, and runs one program that calls them
+in a sandbox.
+
+Usage: conductor COMMAND [FLAGS] [ARGUMENTS]
+
+Commands:
+`)
+	for _, c := range commands() {
+		fmt.Fprintf(&b, "  %-10s %s\n", c.name, c.short)
+	}
+	b.WriteString(`  help       help, also "help COMMAND", and "help config" for the configuration file
+
+Begin with
+  conductor doctor --config mcp.json
+where mcp.json is the file with "mcpServers" that you have for your MCP client.
+
+Exit status: 0 done; 1 the program failed, nothing was found or something is wrong;
+2 the command line, a file or the configuration is wrong; 3 it could not be done.
+`)
+	return b.String()
+}
+
+// configHelp is what "conductor help config" prints.
+const configHelp = `The configuration file is the JSON that MCP clients use, with a section for Conductor.
+Everything but "mcpServers" is optional.
+
+{
+  "mcpServers": {
+    "files": {
+      "command": "npx",
+      "args": ["-y", "@modelcontextprotocol/server-filesystem", "${HOME}/docs"],
+      "env": {"DEBUG": "${DEBUG:-0}"},
+      "cwd": "."
+    },
+    "remote": {
+      "url": "https://mcp.example.com/mcp",
+      "headers": {"Authorization": "Bearer ${TOKEN}"}
+    },
+    "old": {"url": "https://mcp.example.com/sse", "type": "sse", "disabled": true}
+  },
+  "conductor": {
+    "deno": "/opt/deno",
+    "timeout": "30s",
+    "memory_mb": 256,
+    "connect_timeout": "30s",
+    "call_timeout": "2m",
+    "max_output": 262144,
+    "max_value": 1048576
+  }
+}
+
+A server has a command (with args, env, cwd) or a url (with headers). Its type is
+stdio, http, streamable-http or sse; it is needed for sse only. A command gets PATH,
+HOME and a few more variables, and those in env; nothing else of your environment.
+A relative cwd starts at the folder of the file.
+
+${NAME} is the environment variable NAME, which must be set; ${NAME:-default} need not
+be. $${ stands for the characters ${. This holds in command, args, cwd, url, deno and
+the values of env and headers.
+
+In the section "conductor": deno is the deno executable (without it Conductor looks at
+$CONDUCTOR_DENO, PATH and its cache, and else fetches one with npm); timeout, of a
+program, is at most 5m; memory_mb bounds a program's heap; connect_timeout and
+call_timeout are for each server and each tool call; max_output and max_value are bytes.
+`
+
+// help answers "conductor help …".
+func help(s *streams, args []string) int {
+	if len(args) == 0 {
+		fmt.Fprint(s.stdout, overview())
+		return exitOK
+	}
+	topic := strings.Join(args, " ")
+	if topic == "config" {
+		fmt.Fprint(s.stdout, configHelp)
+		return exitOK
+	}
+	topics := []string{"config"}
+	for _, c := range commands() {
+		if first, _, _ := strings.Cut(c.name, " "); topic == c.name || topic == first {
+			flags := flag.NewFlagSet(c.name, flag.ContinueOnError)
+			c.define(flags)
+			fmt.Fprint(s.stdout, c.help(flags))
+			return exitOK
+		}
+		topics = append(topics, c.name)
+	}
+	fmt.Fprintf(s.stderr, "conductor help: there is nothing about %q%s\nRun \"conductor help\" for the list of commands.\n", topic, suggest.DidYouMean(topic, topics))
+	return exitUsage
+}
+
+// help is what the command's own --help prints.
+func (c *command) help(flags *flag.FlagSet) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Usage: conductor %s %s\n\n%s\n\nFlags:\n", c.name, c.usage, strings.TrimSpace(c.long))
+	flags.VisitAll(func(f *flag.Flag) {
+		value, text := flag.UnquoteUsage(f)
+		name := "--" + f.Name
+		if value != "" {
+			name += " " + value
+		}
+		fmt.Fprintf(&b, "  %-18s %s\n", name, text)
+	})
+	return b.String()
+}
