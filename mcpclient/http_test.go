@@ -229,14 +229,14 @@ func TestHTTPCallFailures(t *testing.T) {
 			panic(http.ErrAbortHandler)
 		case "503":
 			w.Header().Set("Retry-After", "7")
-			http.Error(w, "busy", 503)
+			http.Error(w, "busy", http.StatusServiceUnavailable)
 		case "429":
 			w.Header().Set("Retry-After", "7")
-			http.Error(w, "slow down", 429)
+			http.Error(w, "slow down", http.StatusTooManyRequests)
 		case "413":
-			http.Error(w, "too large", 413)
+			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
 		case "gone":
-			http.Error(w, "session not found", 404)
+			http.Error(w, "session not found", http.StatusNotFound)
 		}
 	}))
 	c := ready(t, mcpclient.Server{Name: "x", URL: base})
@@ -246,7 +246,7 @@ func TestHTTPCallFailures(t *testing.T) {
 		want    string
 	}{
 		{"drop", true, "EOF"},
-		{"503", true, "503 Service Unavailable (busy)"},
+		{"http.StatusServiceUnavailable", true, "503 Service Unavailable (busy)"},
 		{"429", false, "retry after 7"},
 		{"413", false, "413"},
 	} {
