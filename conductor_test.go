@@ -623,7 +623,7 @@ func TestNewRefuses(t *testing.T) {
 		{"duplicate server", conductor.Options{Servers: []mcpclient.Server{broken, broken}}, "broken"},
 		{"two servers of one module", conductor.Options{Servers: []mcpclient.Server{{Name: "a b", Command: "x"}, {Name: "a/b", Command: "x"}}}, `servers "a b" and "a/b" would both be the module ./mcp/a_b`},
 		{"server without anything", conductor.Options{Servers: []mcpclient.Server{{Name: "a"}}}, "a"},
-		{"sandbox options", conductor.Options{Sandbox: sandbox.Options{MemoryMB: -1}}, "MemoryMB"},
+		{"sandbox options", conductor.Options{Sandbox: sandbox.Options{Profile: sandbox.Profile{MemoryMB: -1}}}, "MemoryMB"},
 		{"no Deno", conductor.Options{Sandbox: sandbox.Options{Deno: "/nonexistent/deno"}}, "no usable Deno"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -313,7 +313,7 @@ func (r *configReader) conductor(path string, raw json.RawMessage, options *Opti
 		case "timeout":
 			options.Sandbox.Timeout = r.duration(at, f.value, sandbox.MaxTimeout)
 		case "memory_mb":
-			options.Sandbox.MemoryMB = r.number(at, f.value, 1<<20)
+			options.Sandbox.Profile.MemoryMB = r.number(at, f.value, 1<<20)
 		case "connect_timeout":
 			options.Client.ConnectTimeout = r.duration(at, f.value, math.MaxInt64)
 		case "call_timeout":

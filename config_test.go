@@ -67,7 +67,7 @@ func TestReadConfig(t *testing.T) {
 			{Name: "far", URL: "http://disabled.invalid", Disabled: true},
 		},
 		Client:  mcpclient.Options{ConnectTimeout: 5 * time.Second, CallTimeout: 250 * time.Millisecond},
-		Sandbox: sandbox.Options{Deno: filepath.Join(dir, "bin", "deno"), Timeout: 90 * time.Second, MemoryMB: 64, MaxOutput: 1000, MaxValue: 2000},
+		Sandbox: sandbox.Options{Deno: filepath.Join(dir, "bin", "deno"), Timeout: 90 * time.Second, Profile: sandbox.Profile{MemoryMB: 64}, MaxOutput: 1000, MaxValue: 2000},
 	}
 	if diff := cmp.Diff(want.Servers, got.Servers); diff != "" {
 		t.Errorf("servers (-want +got):\n%s", diff)
@@ -75,7 +75,7 @@ func TestReadConfig(t *testing.T) {
 	if diff := cmp.Diff(want.Client, got.Client); diff != "" {
 		t.Errorf("client (-want +got):\n%s", diff)
 	}
-	if got := got.Sandbox; got.Deno != want.Sandbox.Deno || got.Timeout != want.Sandbox.Timeout || got.MemoryMB != want.Sandbox.MemoryMB ||
+	if got := got.Sandbox; got.Deno != want.Sandbox.Deno || got.Timeout != want.Sandbox.Timeout || got.Profile.MemoryMB != want.Sandbox.Profile.MemoryMB ||
 		got.MaxOutput != want.Sandbox.MaxOutput || got.MaxValue != want.Sandbox.MaxValue {
 		t.Errorf("sandbox: got %+v, want %+v", got, want.Sandbox)
 	}

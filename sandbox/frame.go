@@ -41,6 +41,7 @@ type message struct {
 
 	// result
 	Value json.RawMessage `json:"value,omitempty"`
+	Whole json.RawMessage `json:"whole,omitempty"`
 
 	// error; log
 	Reason  string `json:"reason,omitempty"`

@@ -239,7 +239,7 @@ function fail(reason, thrown) {
   end(stringify({ type: "error", reason, ...describe(thrown) }));
 }
 
-async function run({ code, maxValue }) {
+async function run({ code, maxValue, maxWhole }) {
   waitForHost(false);
   const url = createObjectURL(new Blob([code], { type: "text/javascript" }));
   let value;
@@ -256,8 +256,9 @@ async function run({ code, maxValue }) {
     return fail(thrown instanceof NotJSON ? "value" : "thrown", thrown);
   }
   if (json === undefined) return end('{"type":"result"}');
-  if (json.length > maxValue) json = preview(value, json, maxValue);
-  end('{"type":"result","value":' + json + "}");
+  if (json.length <= maxValue) return end('{"type":"result","value":' + json + "}");
+  const whole = json.length <= maxWhole ? ',"whole":' + json : "";
+  end('{"type":"result","value":' + preview(value, json, maxValue) + whole + "}");
 }
 
 // preview stands for a value that is larger than the host accepts.

@@ -39,11 +39,6 @@ type Permissions struct {
 	Import []string
 }
 
-// zero tells whether nothing is granted.
-func (p *Permissions) zero() bool {
-	return len(p.Net)+len(p.Read)+len(p.Write)+len(p.Env)+len(p.Run)+len(p.FFI)+len(p.Sys)+len(p.Import) == 0
-}
-
 var (
 	hostName = regexp.MustCompile(`^(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?$`)
 	envName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -80,7 +75,9 @@ func (p *Permissions) flags() ([]string, error) {
 	grant("Sys", "--allow-sys", p.Sys, matches(sysName, "want a name such as hostname"))
 	grant("Import", "--allow-import", p.Import, checkHost)
 	if len(p.Import) == 0 {
-		flags = append(flags, "--deny-import")
+		// Without --deny-import Deno has a list of hosts that it allows, and their
+		// URLs could carry data out.
+		flags = append(flags, "--no-remote", "--deny-import")
 	}
 	if denied := deniedNetworks(append(slices.Clone(p.Net), p.Import...)); len(p.Net)+len(p.Import) > 0 && len(denied) > 0 {
 		flags = append(flags, "--deny-net="+strings.Join(denied, ","))

@@ -10,7 +10,8 @@ import (
 
 // PoolStats count what the processes of a [Sandbox] do and did.
 type PoolStats struct {
-	// Waiting processes are booted and idle; Booting ones will be.
+	// Waiting processes are booted and idle; Booting ones will be. They and the
+	// counts below are sums over the profiles in use.
 	Waiting, Booting int
 	// Running is how many programs run now, Queued how many wait for their turn.
 	Running, Queued int
@@ -21,6 +22,14 @@ type PoolStats struct {
 	Died int64
 }
 
+func (p *PoolStats) add(other PoolStats) {
+	p.Waiting += other.Waiting
+	p.Booting += other.Booting
+	p.Warm += other.Warm
+	p.Cold += other.Cold
+	p.Died += other.Died
+}
+
 // A pool keeps booted processes waiting, for one program each. It is filled when
 // it is used, and emptied when it has not been used for a while.
 type pool struct {
@@ -28,6 +37,7 @@ type pool struct {
 	size   int
 	idle   time.Duration
 	logger *slog.Logger
+	onIdle func() // may be nil
 
 	ctx    context.Context // ends the boots of a closed pool
 	cancel context.CancelFunc
@@ -63,10 +73,6 @@ const fillDelay = 20 * time.Millisecond
 // take its place after fillDelay, or when fill is called.
 func (p *pool) take(ctx context.Context) (*process, error) {
 	p.mu.Lock()
-	if p.closed {
-		p.mu.Unlock()
-		return nil, ErrClosed
-	}
 	var taken *process
 	if n := len(p.waiting); n > 0 {
 		taken, p.waiting = p.waiting[0], p.waiting[1:]
@@ -75,8 +81,10 @@ func (p *pool) take(ctx context.Context) (*process, error) {
 		p.stats.Cold++
 	}
 	p.replacements = 0
-	p.shrinking.Reset(p.idle)
-	p.filling.Reset(fillDelay)
+	if !p.closed {
+		p.shrinking.Reset(p.idle)
+		p.filling.Reset(fillDelay)
+	}
 	p.mu.Unlock()
 	if taken != nil {
 		return taken, nil
@@ -148,7 +156,12 @@ func (p *pool) read() PoolStats {
 }
 
 // shrink ends the waiting processes of a pool that has not been used.
-func (p *pool) shrink() { p.endAll(p.empty()) }
+func (p *pool) shrink() {
+	if p.onIdle != nil {
+		p.onIdle()
+	}
+	p.endAll(p.empty())
+}
 
 func (p *pool) empty() []*process {
 	p.mu.Lock()
@@ -169,8 +182,8 @@ func (p *pool) endAll(processes []*process) {
 	}
 }
 
-// close ends everything that waits or boots, and returns when it is gone.
-// Processes that were taken belong to their runs.
+// close ends everything that waits or boots, and returns when it is gone. Processes
+// that were taken belong to their runs; who takes one from a closed pool boots it.
 func (p *pool) close() {
 	p.mu.Lock()
 	p.closed = true

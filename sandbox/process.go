@@ -12,8 +12,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/conductor/conductor/internal/jail"
 )
 
 const (
@@ -27,6 +30,8 @@ const (
 // A process is one Deno process with a booted harness, good for one program.
 type process struct {
 	cmd    *exec.Cmd
+	jail   *jail.Process
+	layers []string // that are in force
 	dir    string
 	stdin  io.WriteCloser
 	output *os.File // the end of its stdout that frames reads
@@ -43,13 +48,13 @@ type process struct {
 	endErr  error
 }
 
-// denoFlags are the flags of a program without any permission. What each refuses
-// is in docs/design.md.
+// denoFlags are the flags of a program without any permission; the profile's come
+// after them. What each refuses is in docs/design.md.
 func denoFlags(memoryMB int) []string {
 	return []string{
-		"run", "--quiet", "--no-prompt", "--no-remote", "--no-npm", "--cached-only",
+		"run", "--quiet", "--no-prompt", "--no-npm", "--cached-only",
 		"--no-config", "--no-lock", "--node-modules-dir=none", "--no-code-cache",
-		"--deny-import", fmt.Sprintf("--v8-flags=--max-old-space-size=%d", memoryMB),
+		fmt.Sprintf("--v8-flags=--max-old-space-size=%d", memoryMB),
 	}
 }
 
@@ -70,20 +75,29 @@ func environment(dir string) []string {
 	return env
 }
 
-// boot starts a process and waits until its harness is ready.
-func (s *Sandbox) boot(ctx context.Context) (*process, error) {
+// boot starts a process of a profile and waits until its harness is ready.
+func (s *Sandbox) boot(ctx context.Context, profile *prepared) (*process, error) {
 	dir, err := os.MkdirTemp(s.dir, "run-")
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	p, err := s.start(dir)
+	p, err := s.start(dir, profile)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("sandbox: starting %s: %w", s.deno.Path, err), os.RemoveAll(dir))
 	}
 	bootCtx, cancel := context.WithTimeout(ctx, bootTimeout)
 	defer cancel()
 	defer context.AfterFunc(bootCtx, p.kill)()
-	if err := p.handshake(); err != nil {
+	err = p.handshake()
+	if err == nil && s.opts.Isolation != IsolationOff {
+		// What is not trusted comes after this.
+		if err = p.jail.Limit(profile.limits); errors.Is(err, errors.ErrUnsupported) {
+			err = nil // New has checked what must be there
+		} else if err == nil {
+			p.layers = append(p.layers, string(jail.Rlimits))
+		}
+	}
+	if err != nil {
 		_ = p.end() // it was killed or has failed: its status says nothing more
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -98,7 +112,7 @@ func (s *Sandbox) boot(ctx context.Context) (*process, error) {
 }
 
 // start starts a process whose files are in a folder of its own.
-func (s *Sandbox) start(dir string) (*process, error) {
+func (s *Sandbox) start(dir string, profile *prepared) (*process, error) {
 	p := &process{
 		dir:     dir,
 		stdout:  &capture{limit: s.opts.MaxOutput},
@@ -106,12 +120,19 @@ func (s *Sandbox) start(dir string) (*process, error) {
 		exited:  make(chan struct{}),
 		drained: make(chan struct{}),
 	}
-	p.cmd = exec.Command(s.deno.Path, append(denoFlags(s.opts.MemoryMB), s.harness)...)
+	policy := profile.policy
+	policy.Write = append(slices.Clip(policy.Write), dir)
+	p.cmd = exec.Command(s.deno.Path, slices.Concat(denoFlags(profile.MemoryMB), profile.flags, []string{s.harness})...)
 	p.cmd.Dir = filepath.Join(dir, "cwd")
-	p.cmd.Env = environment(dir)
-	ownGroup(p.cmd)
+	p.cmd.Env = append(environment(dir), profile.env...)
 	if err := os.Mkdir(p.cmd.Dir, 0o700); err != nil {
 		return nil, err
+	}
+	if profile.Workspace != "" {
+		p.cmd.Dir = profile.Workspace
+		if _, err := checkWorkspace(profile.Workspace); err != nil {
+			return nil, err // a link has been made since
+		}
 	}
 	// The pipes are made here and not by exec, whose Wait would close them under
 	// their reader.
@@ -129,12 +150,15 @@ func (s *Sandbox) start(dir string) (*process, error) {
 	p.errors = &errorPipe{file: errors, capture: p.stderr}
 	p.cmd.Stdout, p.cmd.Stderr = stdout, stderr
 	if p.stdin, err = p.cmd.StdinPipe(); err == nil {
-		err = p.cmd.Start()
+		p.jail, err = jail.Start(p.cmd, policy)
 	}
 	if err != nil {
 		output.Close()
 		errors.Close()
 		return nil, err
+	}
+	for _, l := range p.jail.Layers {
+		p.layers = append(p.layers, string(l))
 	}
 	p.output = output
 	marker := make([]byte, markerSize)
@@ -147,7 +171,7 @@ func (s *Sandbox) start(dir string) (*process, error) {
 	}()
 	go func() {
 		defer close(p.exited)
-		_ = p.cmd.Wait() // how it ended is in ProcessState
+		_ = p.jail.Wait() // how it ended is in ProcessState
 		_ = errors.SetReadDeadline(time.Now().Add(drainTimeout))
 	}()
 	return p, nil
@@ -180,13 +204,7 @@ func (p *process) send(v any) error {
 
 // kill ends the process and all that it started. It may be called at any time and
 // does not wait.
-func (p *process) kill() {
-	select {
-	case <-p.exited: // its number may be another's by now
-	default:
-		killGroup(p.cmd)
-	}
-}
+func (p *process) kill() { p.jail.Kill() }
 
 // stop kills the process and sees to it that everything it has written until now
 // is in stdout and stderr, without waiting for it to be gone.

@@ -22,14 +22,14 @@ const (
 	// PhaseRuntimeError: the program threw, left a rejected promise, ended itself,
 	// waits for what nothing will bring, or has a value that JSON cannot hold.
 	PhaseRuntimeError Phase = "runtime_error"
-	// PhaseTimeout: the program's time was up.
+	// PhaseTimeout: the program's time was up, or its processor time.
 	PhaseTimeout Phase = "timeout"
 	// PhaseMemory: the program hit its memory limit.
 	PhaseMemory Phase = "memory"
 	// PhaseCancelled: the caller's context ended, or the sandbox was closed.
 	PhaseCancelled Phase = "cancelled"
-	// PhaseKilled: the process was ended from outside, or broke a rule of the
-	// bridge.
+	// PhaseKilled: the process was ended from outside, wrote too large a file, or
+	// broke a rule of the bridge.
 	PhaseKilled Phase = "killed"
 )
 
@@ -38,8 +38,12 @@ type Result struct {
 	Phase Phase
 	// Value is the program's value as JSON; nil if it has none. If it was larger
 	// than [Options.MaxValue] it is an object {truncated: true, type, length,
-	// bytes, preview}, preview being the first half-limit of its JSON as text.
+	// bytes, preview}, preview being the beginning of its JSON as text, and the
+	// whole is in Whole.
 	Value json.RawMessage
+	// Whole is the value if Value only stands for it; nil otherwise, and if it was
+	// larger than 16 MiB.
+	Whole json.RawMessage
 	// Stdout and Stderr are what the program wrote, made safe to show. If it was
 	// more than [Options.MaxOutput] the first line says so.
 	Stdout string
@@ -51,6 +55,8 @@ type Result struct {
 	Error *ProgramError
 	// Calls are the calls that the program made, in the order in which it made them.
 	Calls []CallRecord
+	// Layers are the layers of the operating system that were in force.
+	Layers []string
 	// Imports are the import declarations of the program.
 	Imports []Import
 	// Waited is the time before that: for a turn (see [Options.MaxRuns]) and for a

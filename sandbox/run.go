@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/conductor/conductor/internal/jail"
 )
 
 // Run runs a program to its end, in a process of its own.
@@ -35,6 +37,10 @@ func (s *Sandbox) Run(ctx context.Context, p *Program) (*Result, error) {
 	if problem != nil {
 		return rejected(problem), nil
 	}
+	profile, err := s.prepare(p.Profile)
+	if err != nil {
+		return nil, err
+	}
 	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.closing, cancel)()
@@ -43,7 +49,7 @@ func (s *Sandbox) Run(ctx context.Context, p *Program) (*Result, error) {
 	if err != nil {
 		return nil, s.cause(ctx, err)
 	}
-	process, err := s.pool.take(runCtx)
+	process, err := profile.pool.take(runCtx)
 	if err != nil {
 		done()
 		return nil, s.cause(ctx, err)
@@ -57,12 +63,12 @@ func (s *Sandbox) Run(ctx context.Context, p *Program) (*Result, error) {
 			if err := process.end(); err != nil {
 				s.opts.Logger.Warn("sandbox: removing the files of a run", "error", err)
 			}
-			s.pool.fill()
+			profile.pool.fill()
 		}()
 	}()
-	r := &run{opts: &s.opts, program: p, bundle: bundle, process: process, slots: make(chan struct{}, s.opts.MaxInFlight)}
+	r := &run{opts: &s.opts, program: p, profile: profile, bundle: bundle, process: process, slots: make(chan struct{}, s.opts.MaxInFlight)}
 	result := r.do(runCtx)
-	result.Waited = waited
+	result.Waited, result.Layers = waited, process.layers
 	if result.Phase == PhaseCancelled {
 		return result, s.cause(ctx, context.Canceled)
 	}
@@ -88,9 +94,10 @@ func rejected(e *ProgramError) *Result {
 type run struct {
 	opts    *Options
 	program *Program
+	profile *prepared
 	bundle  *bundle
 	process *process
-	started time.Time
+	clock   *clock
 	slots   chan struct{} // bounds the calls that are with the host
 
 	calls sync.WaitGroup
@@ -106,18 +113,18 @@ func (r *run) do(ctx context.Context) *Result {
 	if timeout == 0 {
 		timeout = r.opts.Timeout
 	}
-	callCtx, endCalls := context.WithCancel(ctx)
-	defer endCalls()
-
 	r.open = map[int]time.Time{}
-	r.started = time.Now()
-	timer := time.AfterFunc(timeout, func() { r.end(PhaseTimeout) })
-	defer timer.Stop()
+	r.clock = startClock(timeout, func() { r.end(PhaseTimeout) })
+	defer r.clock.stop()
+	wall := time.AfterFunc(r.opts.WallTimeout, func() { r.end(PhaseTimeout) })
+	defer wall.Stop()
+	callCtx, endCalls := context.WithCancel(context.WithValue(ctx, clockKey{}, r.clock))
+	defer endCalls()
 	defer context.AfterFunc(ctx, func() { r.end(PhaseCancelled) })()
 
-	sendErr := r.process.send(map[string]any{"code": r.bundle.code, "maxValue": r.opts.MaxValue})
+	sendErr := r.process.send(map[string]any{"code": r.bundle.code, "maxValue": r.opts.MaxValue, "maxWhole": maxWhole})
 	last, readErr := r.serve(callCtx)
-	duration := time.Since(r.started)
+	duration := r.clock.stop()
 	r.mu.Lock()
 	if r.stop == "" && readErr == nil {
 		r.stop = PhaseOK // a limit that is reached from here on is not why it ended
@@ -137,17 +144,24 @@ func (r *run) do(ctx context.Context) *Result {
 	switch {
 	case stop == PhaseTimeout && last == nil:
 		result.Phase = stop
+		if duration < timeout {
+			timeout = r.opts.WallTimeout // the clock stood still
+		}
 		result.Error = &ProgramError{Message: fmt.Sprintf("the program was stopped after %v: it had not ended", timeout), Hint: timeoutHint(result.Calls)}
 	case stop == PhaseCancelled && last == nil:
 		result.Phase = stop
 		result.Error = &ProgramError{Message: "the run was cancelled"}
 	case last != nil:
-		result.Phase, result.Value, result.Error = r.verdict(last)
+		result.Value, result.Whole = last.Value, last.Whole
+		result.Phase, result.Error = r.verdict(last)
 	case errors.Is(readErr, io.EOF):
 		result.Phase, result.Error = r.verdictOfExit()
 	default:
 		result.Phase = PhaseKilled
 		result.Error = &ProgramError{Message: "the process was killed, it broke the protocol: " + readErr.Error(), Hint: "write output with console.log, and not to the process's standard output"}
+	}
+	if result.Phase == PhaseMemory || result.Phase == PhaseKilled {
+		result.Error.Message += fmt.Sprintf(" (after %v, %s)", duration.Round(time.Millisecond), countCalls(result.Calls))
 	}
 	result.Stdout, result.StdoutBytes = r.process.stdout.text()
 	result.Stderr, result.StderrBytes = r.process.stderr.text()
@@ -209,7 +223,7 @@ func (r *run) log(m *message) {
 		r.program.OnLog(Log{
 			Level:   levels[min(max(m.Level, 0), len(levels)-1)],
 			Message: printable([]byte(strings.TrimSuffix(m.Message, "\n"))),
-			Elapsed: time.Since(r.started),
+			Elapsed: r.clock.elapsed(),
 		})
 	}
 }
@@ -306,19 +320,16 @@ func timeoutHint(calls []CallRecord) string {
 			open = append(open, c.Target)
 		}
 	}
-	switch {
-	case len(open) > 0:
+	if len(open) > 0 {
 		return "it was waiting for " + strings.Join(open[:min(len(open), 5)], ", ")
-	case len(calls) > 0:
-		return fmt.Sprintf("no call was open, %d had ended: look for a loop that does not end", len(calls))
 	}
-	return "look for a loop that does not end"
+	return "no call was open, " + countCalls(calls) + ": look for a loop that does not end"
 }
 
 // verdict judges a run whose program reported its end.
-func (r *run) verdict(m *message) (Phase, json.RawMessage, *ProgramError) {
+func (r *run) verdict(m *message) (Phase, *ProgramError) {
 	if m.Type == "result" {
-		return PhaseOK, m.Value, nil
+		return PhaseOK, nil
 	}
 	e := &ProgramError{Name: m.Name, Message: string(printable([]byte(m.Message)))}
 	e.Line, e.Column = r.bundle.locate(m.Stack)
@@ -337,11 +348,39 @@ func (r *run) verdict(m *message) (Phase, json.RawMessage, *ProgramError) {
 			e.Message = "the program threw a value that is not an Error: " + e.Message
 		}
 	}
+	if e.Name == "RangeError" && allocationFailed.MatchString(e.Message) {
+		return PhaseMemory, r.memoryError(e)
+	}
 	if e.Name == "NotCapable" {
 		e.Message, _, _ = strings.Cut(e.Message, ", run again with")
 		e.Hint = "programs have no access to files, network, environment or processes: use the modules that can be imported"
 	}
-	return PhaseRuntimeError, nil, e
+	return PhaseRuntimeError, e
+}
+
+// allocationFailed matches what V8 throws when memory outside of its heap is not to
+// be had.
+var allocationFailed = regexp.MustCompile(`(?i)allocation failed|could not allocate memory|out of memory|unable to grow instance memory`)
+
+// memoryError describes a run that hit its memory limit; e may have its position.
+func (r *run) memoryError(e *ProgramError) *ProgramError {
+	e.Name, e.Message = "", fmt.Sprintf("the program needed more than its %d MB of memory", r.profile.MemoryMB)
+	e.Hint = "handle the data in smaller parts"
+	return e
+}
+
+// countCalls says how many calls had ended.
+func countCalls(calls []CallRecord) string {
+	ended := 0
+	for _, c := range calls {
+		if c.Error != openCall {
+			ended++
+		}
+	}
+	if ended == 1 {
+		return "1 call completed"
+	}
+	return fmt.Sprintf("%d calls completed", ended)
 }
 
 // verdictOfExit judges a run whose process ended without a report.
@@ -355,7 +394,13 @@ func (r *run) verdictOfExit() (Phase, *ProgramError) {
 	// V8 ends the process with a trap when its heap is full.
 	if strings.Contains(stderr, "out of memory") && (signal == syscall.SIGTRAP || signal == syscall.SIGABRT || signal == syscall.SIGILL || signal == 0) {
 		r.process.stderr.cutAt(crashReport)
-		return PhaseMemory, &ProgramError{Message: fmt.Sprintf("the program needed more than its %d MB of memory", r.opts.MemoryMB), Hint: "handle the data in smaller parts"}
+		return PhaseMemory, r.memoryError(&ProgramError{})
+	}
+	switch r.profile.limits.Ended(state) {
+	case jail.EndedByCPU:
+		return PhaseTimeout, &ProgramError{Message: fmt.Sprintf("the program used up its %v of processor time", r.profile.CPU), Hint: "look for a loop that does not end"}
+	case jail.EndedByFileSize:
+		return PhaseKilled, &ProgramError{Message: fmt.Sprintf("the program wrote a file larger than %d MB", r.profile.FileMB), Hint: "write less, or several files"}
 	}
 	if signal != 0 {
 		return PhaseKilled, &ProgramError{Message: fmt.Sprintf("the process was ended by a signal (%v) before the program returned", signal)}

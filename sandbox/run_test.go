@@ -73,13 +73,15 @@ func TestValue(t *testing.T) {
 }
 
 func TestFailure(t *testing.T) {
-	s := newSandbox(t, &sandbox.Options{Timeout: 20 * time.Second, MemoryMB: 64})
+	s := newSandbox(t, &sandbox.Options{Timeout: 20 * time.Second, Profile: sandbox.Profile{MemoryMB: 64, CPU: 3 * time.Second}})
+	bare := newSandbox(t, &sandbox.Options{Isolation: sandbox.IsolationOff})
 	for _, test := range []struct {
 		name, code string
 		phase      sandbox.Phase
 		want       string // in the error, as Error() prints it
 		hint       string // in the hint
 		timeout    time.Duration
+		bare       bool // without the layers of the operating system
 	}{
 		{name: "empty", code: " \n", phase: sandbox.PhaseRejected, want: "the program is empty", hint: "return"},
 		{name: "only a comment", code: "// nothing\n", phase: sandbox.PhaseRejected, want: "the program is empty"},
@@ -135,13 +137,20 @@ func TestFailure(t *testing.T) {
 		{name: "endless loop", code: "for (;;) {}", phase: sandbox.PhaseTimeout, want: "the program was stopped after 500ms", hint: "loop that does not end", timeout: shortTimeout},
 		{name: "endless wait for a call", code: "import { hang } from './mcp/echo';\nawait hang()", phase: sandbox.PhaseTimeout, want: "stopped after 500ms", hint: "waiting for echo.hang", timeout: shortTimeout},
 		{name: "endless microtasks", code: "for (;;) await null", phase: sandbox.PhaseTimeout, want: "stopped after 500ms", timeout: shortTimeout},
-		{name: "stops itself", code: "process.kill(process.pid, 'SIGSTOP')", phase: sandbox.PhaseTimeout, want: "stopped after 500ms", timeout: shortTimeout},
+		{name: "stops itself", code: "process.kill(process.pid, 'SIGSTOP')", phase: sandbox.PhaseTimeout, want: "stopped after 500ms", timeout: shortTimeout, bare: true},
 		{name: "heap", code: "const a: unknown[] = [];\nfor (;;) a.push(new Array(1000).fill(Math.random()))", phase: sandbox.PhaseMemory, want: "more than its 64 MB of memory", hint: "smaller parts"},
-		{name: "kills itself", code: "process.kill(process.pid, 'SIGKILL');\nfor (;;) {}", phase: sandbox.PhaseKilled, want: "ended by a signal (killed)"},
+		{name: "buffers", code: "const a: unknown[] = [];\nfor (;;) a.push(new Uint8Array(8 << 20).fill(1))", phase: sandbox.PhaseMemory, want: "more than its 64 MB of memory"},
+		{name: "processor time", code: "for (;;) {}", phase: sandbox.PhaseTimeout, want: "used up its 3s of processor time"},
+		{name: "kills itself", code: "process.kill(process.pid, 'SIGKILL');\nfor (;;) {}", phase: sandbox.PhaseKilled, want: "ended by a signal (killed)", bare: true},
+		{name: "aborts", code: "process.abort()", phase: sandbox.PhaseKilled, want: "ended by a signal"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			p := echoProgram(test.code)
 			p.Timeout = test.timeout
+			s := s
+			if test.bare {
+				s = bare
+			}
 			result := run(t, s, p)
 			if result.Phase != test.phase {
 				t.Fatalf("phase %s (%v), want %s", result.Phase, result.Error, test.phase)
@@ -455,7 +464,7 @@ func TestClose(t *testing.T) {
 
 func TestManyRuns(t *testing.T) {
 	leaktest.Check(t)
-	s := newSandbox(t, &sandbox.Options{Timeout: 20 * time.Second})
+	s := newSandbox(t, &sandbox.Options{Timeout: 20 * time.Second, Isolation: sandbox.IsolationOff})
 	codes := []string{
 		"return 1", "throw 1", "Deno.exit(1)", "process.kill(process.pid, 'SIGKILL'); for (;;) {}", "const a = ;",
 		"console.log('x'.repeat(1e6)); return 2", "import { say } from './mcp/echo';\nreturn (await say({ text: 'a' })).text",
@@ -489,7 +498,7 @@ func TestOptions(t *testing.T) {
 		opts sandbox.Options
 		want string
 	}{
-		{"negative memory", sandbox.Options{MemoryMB: -1}, "Options.MemoryMB is -1"},
+		{"negative memory", sandbox.Options{Profile: sandbox.Profile{MemoryMB: -1}}, "Profile.MemoryMB is -1"},
 		{"negative calls", sandbox.Options{MaxCalls: -1}, "Options.MaxCalls is -1"},
 		{"negative timeout", sandbox.Options{Timeout: -1}, "Options.Timeout is -1ns"},
 		{"long timeout", sandbox.Options{Timeout: time.Hour}, "Options.Timeout is 1h0m0s, want 0 to 5m0s"},

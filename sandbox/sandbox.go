@@ -29,8 +29,15 @@
 // minimal environment, an empty working folder and a cache folder of its own, all
 // removed afterwards. It is killed, with its process group, when it has reported a
 // result, when its time is up and when the context ends. What it can reach is
-// decided by [Program.Modules] and [Program.Call] alone. Layers of the operating
-// system under Deno's own are not part of this package yet.
+// decided by [Program.Modules], [Program.Call] and the [Profile] alone.
+//
+// Under Deno's permissions there are layers of the operating system, where it
+// offers them: on Linux landlock (files, TCP, signals), seccomp (sockets,
+// processes, and much else), resource limits on top of what an idle process uses,
+// no capabilities, and death with the parent. They need no root and no
+// configuration. [Result.Layers] says what was in force, [Layers] what this machine
+// offers, and [IsolationRequire] refuses to do without. They follow the grants: a
+// permission opens the layer that would stand in its way, and nothing else.
 //
 // # Concurrency
 //
@@ -56,6 +63,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"github.com/conductor/conductor/internal/jail"
 )
 
 // Defaults and bounds of [Options].
@@ -63,7 +72,7 @@ const (
 	DefaultTimeout = 30 * time.Second
 	MaxTimeout     = 5 * time.Minute
 
-	defaultMemoryMB    = 256
+	defaultWallTimeout = 15 * time.Minute
 	defaultMaxOutput   = 256 << 10
 	defaultMaxValue    = 1 << 20
 	defaultMaxCalls    = 1000
@@ -73,6 +82,8 @@ const (
 
 	// maxCode bounds a program: what a model writes is far below.
 	maxCode = 1 << 20
+	// maxWhole bounds a value that is fetched although it is over the limit.
+	maxWhole = 16 << 20
 	// maxFrame bounds what a process can make the host hold at once.
 	maxFrame = 32 << 20
 )
@@ -96,9 +107,19 @@ type Options struct {
 	// Timeout is how long a program may run when its [Program.Timeout] is zero.
 	// Zero means [DefaultTimeout]; the most is [MaxTimeout].
 	Timeout time.Duration
-	// MemoryMB is the limit of the JavaScript heap in megabytes. Zero means 256.
-	// Memory outside of that heap (ArrayBuffers, WebAssembly) is not bounded yet.
-	MemoryMB int
+	// WallTimeout is how long a run may take even while its clock stands still (see
+	// [PauseClock]). Zero means 15 minutes.
+	WallTimeout time.Duration
+
+	// Profile is what programs may do and use unless [Program.Profile] says
+	// otherwise.
+	Profile Profile
+	// Isolation says how much the layers of the operating system matter that are
+	// put around Deno's own permissions. They are those of package jail in this
+	// module: landlock, seccomp, resource limits and others, on Linux; they need no
+	// root. Empty means as many as the machine offers.
+	Isolation Isolation
+
 	// MaxOutput is how many bytes of stdout and of stderr are kept of a run; the
 	// rest is counted. Zero means 256 KiB.
 	MaxOutput int
@@ -135,7 +156,7 @@ func (o *Options) withDefaults() (Options, error) {
 		name  string
 		value int
 	}{
-		{"MemoryMB", opts.MemoryMB}, {"MaxOutput", opts.MaxOutput}, {"MaxValue", opts.MaxValue},
+		{"WallTimeout", int(opts.WallTimeout)}, {"MaxOutput", opts.MaxOutput}, {"MaxValue", opts.MaxValue},
 		{"MaxCalls", opts.MaxCalls}, {"MaxInFlight", opts.MaxInFlight},
 		{"MaxRuns", opts.MaxRuns}, {"PoolIdle", int(opts.PoolIdle)},
 	} {
@@ -147,7 +168,7 @@ func (o *Options) withDefaults() (Options, error) {
 		return opts, fmt.Errorf("sandbox: Options.Timeout is %v, want 0 to %v", opts.Timeout, MaxTimeout)
 	}
 	setDefault(&opts.Timeout, DefaultTimeout)
-	setDefault(&opts.MemoryMB, defaultMemoryMB)
+	setDefault(&opts.WallTimeout, defaultWallTimeout)
 	setDefault(&opts.MaxOutput, defaultMaxOutput)
 	setDefault(&opts.MaxValue, defaultMaxValue)
 	setDefault(&opts.MaxCalls, defaultMaxCalls)
@@ -174,8 +195,8 @@ type Sandbox struct {
 	dir     string // holds the harness and each process's own folder
 	harness string
 
-	pool  *pool
-	turns chan struct{} // holds one for each run
+	defaults *prepared
+	turns    chan struct{} // holds one for each run
 
 	mu      sync.Mutex
 	closed  bool
@@ -183,6 +204,8 @@ type Sandbox struct {
 	close   context.CancelFunc
 	runs    sync.WaitGroup
 	queued  int
+	// profiles are those that programs brought, the longest unused first.
+	profiles []*prepared
 }
 
 //go:embed harness.js
@@ -193,6 +216,9 @@ var harnessSource []byte
 func New(ctx context.Context, options *Options) (*Sandbox, error) {
 	opts, err := options.withDefaults()
 	if err != nil {
+		return nil, err
+	}
+	if err := opts.Isolation.check(); err != nil {
 		return nil, err
 	}
 	deno, err := InstallDeno(ctx, &opts)
@@ -206,11 +232,28 @@ func New(ctx context.Context, options *Options) (*Sandbox, error) {
 	s := &Sandbox{opts: opts, deno: deno, dir: dir, harness: filepath.Join(dir, "harness.js")}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.turns = make(chan struct{}, opts.MaxRuns)
-	s.pool = newPool(opts.PoolSize, opts.PoolIdle, opts.Logger, s.boot)
 	if err := os.WriteFile(s.harness, harnessSource, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), os.RemoveAll(dir))
 	}
+	profile, err := opts.Profile.withDefaults()
+	if err == nil {
+		s.defaults, err = s.newPrepared(profile)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	s.logLayers()
 	return s, nil
+}
+
+// logLayers tells the operator once what holds programs besides Deno.
+func (s *Sandbox) logLayers() {
+	report := jail.Probe()
+	var missing []string
+	for _, m := range report.Missing {
+		missing = append(missing, string(m.Layer)+": "+m.Reason)
+	}
+	s.opts.Logger.Info("sandbox: layers of the operating system", "isolation", string(s.opts.Isolation), "offered", report.Layers, "missing", missing)
 }
 
 // Deno tells which Deno runs the programs.
@@ -225,7 +268,9 @@ func (s *Sandbox) Close() error {
 	s.mu.Unlock()
 	s.close()
 	s.runs.Wait()
-	s.pool.close()
+	for _, p := range s.known() {
+		p.pool.close()
+	}
 	if !first {
 		return nil
 	}
@@ -234,12 +279,22 @@ func (s *Sandbox) Close() error {
 
 // Pool tells what the processes are doing.
 func (s *Sandbox) Pool() PoolStats {
-	stats := s.pool.read()
+	var stats PoolStats
+	for _, p := range s.known() {
+		stats.add(p.pool.read())
+	}
 	stats.Running = len(s.turns)
 	s.mu.Lock()
 	stats.Queued = s.queued
 	s.mu.Unlock()
 	return stats
+}
+
+// known returns the profiles that have a pool.
+func (s *Sandbox) known() []*prepared {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]*prepared{s.defaults}, s.profiles...)
 }
 
 // turn waits until fewer than MaxRuns programs run.
@@ -317,6 +372,8 @@ type Program struct {
 	OnLog func(Log)
 	// Timeout overrides [Options.Timeout], up to [MaxTimeout].
 	Timeout time.Duration
+	// Profile overrides [Options.Profile]. It is not changed by Run.
+	Profile *Profile
 }
 
 // A Log is one console.* call of a program.
