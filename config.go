@@ -42,17 +42,23 @@ const maxConfig = 1 << 20
 //	    "connect_timeout": "30s",  // of each server
 //	    "call_timeout": "2m",      // of each tool call
 //	    "max_output": 262144,      // bytes of stdout, and of stderr, of a program
-//	    "max_value": 1048576       // bytes of a program's value
+//	    "max_value": 1048576,      // bytes of a program's value
+//	    "isolation": "require",    // refuse to run without layers of the operating system
+//	    "workspace": "work",       // a folder for programs to read and write
+//	    "permissions": {"net": ["api.example.com:443"], "read": [], "write": [], "env": [],
+//	                    "run": [], "ffi": [], "sys": [], "import": []}
 //	  }
 //	}
 //
-// (A real file has no comments.) The type of a server is stdio, http,
+// (A real file has no comments.) Permissions are for every program; see
+// [sandbox.Permissions], and think twice. The type of a server is stdio, http,
 // streamable-http (the same as http), or sse; without it, it is stdio with a
-// command and http with a url. Servers keep the file's order. A relative cwd, and
-// a relative deno with a separator in it, start at the file's folder. A key
+// command and http with a url. Servers keep the file's order. A relative cwd or
+// workspace, and a relative deno with a separator in it, start at the file's folder. A key
 // "$schema" beside mcpServers is ignored.
 //
-// In command, args, cwd, url, deno and the values of env and headers, ${NAME} is
+// In command, args, cwd, url, deno, workspace, the lists of permissions and the
+// values of env and headers, ${NAME} is
 // the environment variable NAME, which must be set, and ${NAME:-default} has a
 // default for one that is not set or empty. $${ stands for the characters ${; a $
 // elsewhere stands for itself. In a disabled server nothing is replaced.
@@ -94,7 +100,11 @@ func readBounded(path string) ([]byte, error) {
 var (
 	rootKeys      = []string{"mcpServers", "conductor"}
 	serverKeys    = []string{"command", "args", "env", "cwd", "url", "headers", "type", "disabled"}
-	conductorKeys = []string{"deno", "timeout", "memory_mb", "connect_timeout", "call_timeout", "max_output", "max_value"}
+	conductorKeys = []string{
+		"deno", "timeout", "memory_mb", "connect_timeout", "call_timeout", "max_output", "max_value",
+		"isolation", "workspace", "permissions",
+	}
+	permissionKeys = []string{"net", "read", "write", "env", "run", "ffi", "sys", "import"}
 )
 
 // otherNames are keys of other clients' files, by what they are called here.
@@ -322,7 +332,36 @@ func (r *configReader) conductor(path string, raw json.RawMessage, options *Opti
 			options.Sandbox.MaxOutput = r.number(at, f.value, 1<<30)
 		case "max_value":
 			options.Sandbox.MaxValue = r.number(at, f.value, 1<<30)
+		case "isolation":
+			options.Sandbox.Isolation = r.isolation(at, f.value)
+		case "workspace":
+			options.Sandbox.Profile.Workspace = r.fromDir(r.expanded(at, f.value))
+		case "permissions":
+			r.permissions(at, f.value, &options.Sandbox.Profile.Permissions)
 		}
+	}
+}
+
+func (r *configReader) isolation(path string, raw json.RawMessage) sandbox.Isolation {
+	text, ok := r.text(path, raw)
+	switch isolation := sandbox.Isolation(text); isolation {
+	case sandbox.IsolationRequire, sandbox.IsolationOff:
+		return isolation
+	}
+	if ok {
+		r.problem(path, "%q is not a choice; want require or off, or leave it out for what the machine offers", text)
+	}
+	return ""
+}
+
+func (r *configReader) permissions(path string, raw json.RawMessage, p *sandbox.Permissions) {
+	fields, _ := r.object(path, raw, permissionKeys)
+	lists := map[string]*[]string{
+		"net": &p.Net, "read": &p.Read, "write": &p.Write, "env": &p.Env,
+		"run": &p.Run, "ffi": &p.FFI, "sys": &p.Sys, "import": &p.Import,
+	}
+	for _, f := range fields {
+		*lists[f.key] = r.list(join(path, f.key), f.value)
 	}
 }
 

@@ -40,6 +40,11 @@ type Result struct {
 	Calls []Call `json:"calls"`
 	// DurationMS is the program's running time in milliseconds.
 	DurationMS float64 `json:"duration_ms"`
+	// Whole is the value if Value only stands for it, being too large; see
+	// [sandbox.Result]. It is not for the model.
+	Whole json.RawMessage `json:"-"`
+	// Layers are the layers of the operating system that were in force.
+	Layers []string `json:"-"`
 }
 
 // A ProgramError says what went wrong, for the author of the program.
@@ -235,6 +240,8 @@ func (v *Conversation) result(run *sandbox.Result) *Result {
 		Stderr:         run.Stderr,
 		Calls:          []Call{},
 		DurationMS:     milliseconds(run.Duration),
+		Whole:          run.Whole,
+		Layers:         run.Layers,
 	}
 	if e := run.Error; e != nil {
 		message := e.Message

@@ -80,7 +80,11 @@ type denoReport struct {
 type programReport struct {
 	State      string  `json:"state"` // ok, skipped or failed
 	DurationMS float64 `json:"duration_ms,omitempty"`
-	Reason     string  `json:"reason,omitempty"`
+	// Layers of the operating system were in force; MissingLayers are not offered by
+	// this machine, for the reasons given.
+	Layers        []string          `json:"layers,omitempty"`
+	MissingLayers map[string]string `json:"missing_layers,omitempty"`
+	Reason        string            `json:"reason,omitempty"`
 }
 
 type configReport struct {
@@ -145,12 +149,13 @@ func (r *report) examineSandbox(ctx context.Context, options *sandbox.Options, f
 		return
 	}
 	r.Deno = denoReport{State: "ok", Path: deno.Path, Version: deno.Version, Source: deno.Source}
-	duration, err := tryProgram(ctx, options)
+	duration, layers, err := tryProgram(ctx, options)
 	if err != nil {
 		r.Program = programReport{State: "failed", Reason: err.Error()}
 		return
 	}
-	r.Program = programReport{State: "ok", DurationMS: milliseconds(duration)}
+	r.Program = programReport{State: "ok", DurationMS: milliseconds(duration), Layers: layers}
+	_, r.Program.MissingLayers = sandbox.Layers()
 }
 
 // lookForDeno fetches Deno only if it may; else it tells whether the first program
@@ -170,23 +175,23 @@ func lookForDeno(ctx context.Context, options sandbox.Options, fetch bool) (deno
 }
 
 // tryProgram runs the smallest program, and tells how long that took.
-func tryProgram(ctx context.Context, options *sandbox.Options) (took time.Duration, err error) {
+func tryProgram(ctx context.Context, options *sandbox.Options) (took time.Duration, layers []string, err error) {
 	box, err := sandbox.New(ctx, options)
 	if err != nil {
-		return 0, err
+		return 0, nil, err
 	}
 	defer func() { err = errors.Join(err, box.Close()) }()
 	started := time.Now()
 	result, err := box.Run(ctx, &sandbox.Program{Code: "return 1 + 1"})
 	switch {
 	case err != nil:
-		return 0, err
+		return 0, nil, err
 	case result.Phase != sandbox.PhaseOK:
-		return 0, fmt.Errorf("return 1 + 1 ended with %s: %w", result.Phase, result.Error)
+		return 0, nil, fmt.Errorf("return 1 + 1 ended with %s: %w", result.Phase, result.Error)
 	case string(result.Value) != "2":
-		return 0, fmt.Errorf("return 1 + 1 is %.100s", result.Value)
+		return 0, nil, fmt.Errorf("return 1 + 1 is %.100s", result.Value)
 	}
-	return time.Since(started), nil
+	return time.Since(started), result.Layers, nil
 }
 
 func (r *report) examineServers(ctx context.Context, s *streams, options *conductor.Options) {

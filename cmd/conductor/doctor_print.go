@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +21,7 @@ func (r *report) print(w io.Writer) {
 	switch r.Program.State {
 	case "ok":
 		fmt.Fprintf(w, "  ok        a program ran in %.0f ms\n", r.Program.DurationMS)
+		r.printLayers(w)
 	case "failed":
 		fmt.Fprint(w, "  failed    running a program\n")
 		details(w, r.Program.Reason, "", "")
@@ -96,4 +99,16 @@ func denoSource(source string) string {
 		return "Conductor's cache"
 	}
 	return source
+}
+
+// printLayers says what holds programs besides Deno.
+func (r *report) printLayers(w io.Writer) {
+	layers := strings.Join(r.Program.Layers, ", ")
+	if layers == "" {
+		layers = "none: Deno's permissions are the only layer"
+	}
+	fmt.Fprintf(w, "            layers of the operating system: %s\n", layers)
+	for _, name := range slices.Sorted(maps.Keys(r.Program.MissingLayers)) {
+		fmt.Fprintf(w, "            not offered here: %s (%s)\n", name, r.Program.MissingLayers[name])
+	}
 }
