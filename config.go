@@ -46,7 +46,8 @@ const maxConfig = 1 << 20
 //	    "isolation": "require",    // refuse to run without layers of the operating system
 //	    "workspace": "work",       // a folder for programs to read and write
 //	    "permissions": {"net": ["api.example.com:443"], "read": [], "write": [], "env": [],
-//	                    "run": [], "ffi": [], "sys": [], "import": []}
+//	                    "run": [], "ffi": [], "sys": [], "import": []},
+//	    "dependencies": ["npm:zod@^3"] // packages that programs may import
 //	  }
 //	}
 //
@@ -57,8 +58,8 @@ const maxConfig = 1 << 20
 // workspace, and a relative deno with a separator in it, start at the file's folder. A key
 // "$schema" beside mcpServers is ignored.
 //
-// In command, args, cwd, url, deno, workspace, the lists of permissions and the
-// values of env and headers, ${NAME} is
+// In command, args, cwd, url, deno, workspace, the lists of permissions, dependencies
+// and the values of env and headers, ${NAME} is
 // the environment variable NAME, which must be set, and ${NAME:-default} has a
 // default for one that is not set or empty. $${ stands for the characters ${; a $
 // elsewhere stands for itself. In a disabled server nothing is replaced.
@@ -102,7 +103,7 @@ var (
 	serverKeys    = []string{"command", "args", "env", "cwd", "url", "headers", "type", "disabled"}
 	conductorKeys = []string{
 		"deno", "timeout", "memory_mb", "connect_timeout", "call_timeout", "max_output", "max_value",
-		"isolation", "workspace", "permissions",
+		"isolation", "workspace", "permissions", "dependencies",
 	}
 	permissionKeys = []string{"net", "read", "write", "env", "run", "ffi", "sys", "import"}
 )
@@ -338,6 +339,8 @@ func (r *configReader) conductor(path string, raw json.RawMessage, options *Opti
 			options.Sandbox.Profile.Workspace = r.fromDir(r.expanded(at, f.value))
 		case "permissions":
 			r.permissions(at, f.value, &options.Sandbox.Profile.Permissions)
+		case "dependencies":
+			options.Sandbox.Profile.Dependencies.Allow = r.list(at, f.value)
 		}
 	}
 }

@@ -2,7 +2,9 @@ package sandbox_test
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,4 +56,24 @@ func BenchmarkRun(b *testing.B) {
 			}
 		})
 	})
+}
+
+// One call whose answer has 20 MB, from the call to the parsed value.
+func BenchmarkLargeResult(b *testing.B) {
+	s := newSandbox(b, nil)
+	big, err := json.Marshal(strings.Repeat("é", 10<<20))
+	if err != nil {
+		b.Fatal(err)
+	}
+	p := echoProgram("import { say } from './mcp/echo';\nconst begin = performance.now();\nawait say({});\nreturn performance.now() - begin")
+	p.Call = func(context.Context, sandbox.Call) (json.RawMessage, error) { return big, nil }
+	var took []time.Duration
+	for b.Loop() {
+		var ms float64
+		if err := json.Unmarshal(run(b, s, p).Value, &ms); err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Duration(ms*float64(time.Millisecond)))
+	}
+	report(b, took)
 }

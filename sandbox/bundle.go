@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/evanw/esbuild/pkg/api"
 	"github.com/go-sourcemap/sourcemap"
+
+	"github.com/conductor/conductor/sandbox/internal/deps"
 )
 
 // BridgeModule is the module from which a [Module] imports the one function that
@@ -38,15 +41,26 @@ const (
 type bundle struct {
 	code    string
 	imports []Import
+	// packages is a script to run before the code, if it imports more of them than
+	// a waiting process has.
+	packages string
 	// program is the text that was sent, for positions.
 	program   string
 	sourceMap []byte
 }
 
+// maxNesting is how deep a program may be nested, counting everything that is not
+// yet closed. esbuild takes up to 1.5 kB of stack for a level, and Go ends the whole
+// process when a stack has a gigabyte.
+const maxNesting = 50_000
+
 // compile turns a program into a bundle, or says what is wrong with it. It runs
-// nothing.
-func compile(p *Program) (*bundle, *ProgramError) {
+// nothing. The packages may be nil.
+func compile(ctx context.Context, p *Program, packages *deps.Set) (*bundle, *ProgramError) {
 	code := stripFence(p.Code)
+	if deps.TooDeep([]byte(code), maxNesting) {
+		return nil, &ProgramError{Name: "SyntaxError", Message: "the program is nested too deeply"}
+	}
 	outline, err := scan(code)
 	if err != nil {
 		var mistake *sourceError
@@ -67,7 +81,7 @@ func compile(p *Program) (*bundle, *ProgramError) {
 	}
 	returning, ok := returnLastExpression(wrapped)
 	if ok && outline.defaultExpr == nil && outline.defaultName == "" {
-		if b.code, b.sourceMap, problem = bundleModules(p, code, returning); problem == nil {
+		if problem = b.bundle(ctx, p, packages, returning); problem == nil {
 			return b, nil
 		}
 		if problem.Name != "SyntaxError" {
@@ -75,8 +89,7 @@ func compile(p *Program) (*bundle, *ProgramError) {
 		}
 		// The line that looked like an expression was none: run without its value.
 	}
-	b.code, b.sourceMap, problem = bundleModules(p, code, wrapped)
-	if problem != nil {
+	if problem = b.bundle(ctx, p, packages, wrapped); problem != nil {
 		return nil, problem
 	}
 	return b, nil
@@ -181,12 +194,21 @@ func splitMapping(line string) (first, second string) {
 	return first, second
 }
 
-// bundleModules joins the transformed program and the virtual modules that it
-// imports into one module.
-func bundleModules(p *Program, program, wrapped string) (code string, sourceMap []byte, problem *ProgramError) {
+// bundle joins the transformed program and the virtual modules that it imports into
+// one module.
+func (b *bundle) bundle(ctx context.Context, p *Program, packages *deps.Set, wrapped string) *ProgramError {
 	modules := map[string]string{BridgeModule: bridgeSource}
 	for _, m := range p.Modules {
 		modules[m.Specifier] = m.Source
+	}
+	plugins := []api.Plugin{virtualModules(p, modules)}
+	var imports *deps.Imports
+	if packages != nil {
+		imports = packages.NewImports(func(specifier string) bool {
+			_, own := modules[strings.TrimSuffix(specifier, ".ts")]
+			return own || strings.HasPrefix(specifier, "node:")
+		})
+		plugins = slices.Insert(plugins, 0, imports.Plugin(ctx))
 	}
 	result := api.Build(api.BuildOptions{
 		Stdin:         &api.StdinOptions{Contents: wrapped, Sourcefile: wrappedFile, Loader: api.LoaderJS},
@@ -198,7 +220,7 @@ func bundleModules(p *Program, program, wrapped string) (code string, sourceMap 
 		Outfile:       "bundle.js",
 		TreeShaking:   api.TreeShakingTrue,
 		TsconfigRaw:   "{}",
-		Plugins:       []api.Plugin{virtualModules(p, modules)},
+		Plugins:       plugins,
 	})
 	// A name that a module does not export is an error for `import { name }` and a
 	// warning for `module.name`; here neither can be meant.
@@ -209,16 +231,23 @@ func bundleModules(p *Program, program, wrapped string) (code string, sourceMap 
 		}
 	}
 	if len(messages) > 0 {
-		return "", nil, bundleError(p, program, wrapped, messages)
+		return bundleError(p, b.program, wrapped, messages)
 	}
 	for _, f := range result.OutputFiles {
 		if strings.HasSuffix(f.Path, ".map") {
-			sourceMap = f.Contents
+			b.sourceMap = f.Contents
 		} else {
-			code = string(f.Contents)
+			b.code = string(f.Contents)
 		}
 	}
-	return code, sourceMap, nil
+	if imports == nil {
+		return nil
+	}
+	var err error
+	if b.packages, err = imports.Script(ctx); err != nil {
+		return &ProgramError{Name: "ImportError", Message: err.Error()}
+	}
+	return nil
 }
 
 var bridgeSource = fmt.Sprintf("export const call = globalThis[Symbol.for(%q)];\n", callSymbol)
@@ -265,7 +294,7 @@ func available(modules []Module) string {
 }
 
 // missingExport matches what esbuild says of a name that a module does not have.
-var missingExport = regexp.MustCompile(`(?:^Import "([^"]+)" will always be undefined because there is no matching export in|^No matching export in) "` + moduleNamespace + `:([^"]+)"(?: for import "([^"]+)")?`)
+var missingExport = regexp.MustCompile(`(?:^Import "([^"]+)" will always be undefined because there is no matching export in|^No matching export in) "[\w-]+:([^"]+)"(?: for import "([^"]+)")?`)
 
 // bundleError turns esbuild's messages into one error, at the first position in
 // the program.

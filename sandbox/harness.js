@@ -21,6 +21,7 @@ const { isFinite } = Number;
 const { createObjectURL } = URL;
 const { isView } = ArrayBuffer;
 const symbolFor = Symbol.for;
+const AsyncFunction = (async () => {}).constructor;
 const exit = Deno.exit;
 const toText = String;
 const stdin = Deno.stdin;
@@ -239,11 +240,19 @@ function fail(reason, thrown) {
   end(stringify({ type: "error", reason, ...describe(thrown) }));
 }
 
-async function run({ code, maxValue, maxWhole }) {
+// evaluate runs a script of packages, which registers them under a symbol. They are
+// not the program's: what they throw is thrown where it imports them.
+async function evaluate(packages) {
+  await new AsyncFunction(packages)();
+  await globalThis[symbolFor("conductor.packages")].all();
+}
+
+async function run({ code, packages, maxValue, maxWhole }) {
   waitForHost(false);
   const url = createObjectURL(new Blob([code], { type: "text/javascript" }));
   let value;
   try {
+    if (packages) await evaluate(packages);
     const program = await import(url);
     value = await program.default();
   } catch (thrown) {
@@ -290,7 +299,9 @@ globalThis.addEventListener("beforeunload", () => fail("stalled"));
 // Not awaited at the top level: a promise that waits there would hide that the
 // event loop has run dry.
 async function serve() {
-  marker = Uint8Array.fromHex((await receive()).marker);
+  const hello = await receive();
+  marker = Uint8Array.fromHex(hello.marker);
+  if (hello.packages) await evaluate(hello.packages);
   send(stringify({ type: "ready", protocol: PROTOCOL, deno: Deno.version.deno }));
   run(await receive());
   for (;;) settle(await receive());

@@ -88,7 +88,7 @@ func (s *Sandbox) boot(ctx context.Context, profile *prepared) (*process, error)
 	bootCtx, cancel := context.WithTimeout(ctx, bootTimeout)
 	defer cancel()
 	defer context.AfterFunc(bootCtx, p.kill)()
-	err = p.handshake()
+	err = p.handshake(profile)
 	if err == nil && s.opts.Isolation != IsolationOff {
 		// What is not trusted comes after this.
 		if err = p.jail.Limit(profile.limits); errors.Is(err, errors.ErrUnsupported) {
@@ -177,8 +177,12 @@ func (s *Sandbox) start(dir string, profile *prepared) (*process, error) {
 	return p, nil
 }
 
-func (p *process) handshake() error {
-	if err := p.send(map[string]string{"marker": hex.EncodeToString(p.frames.marker)}); err != nil {
+func (p *process) handshake(profile *prepared) error {
+	hello := map[string]string{"marker": hex.EncodeToString(p.frames.marker)}
+	if profile.packages != nil {
+		hello["packages"] = profile.packages.Preload()
+	}
+	if err := p.send(hello); err != nil {
 		return err
 	}
 	frame, err := p.frames.next()

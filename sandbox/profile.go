@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/conductor/conductor/internal/jail"
+	"github.com/conductor/conductor/sandbox/internal/deps"
 )
 
 // A Profile says what programs may do and use. Runs of the same profile share a
@@ -26,6 +27,10 @@ type Profile struct {
 	// it that leads out of it is an error. Empty means an empty folder that the
 	// program may not even list.
 	Workspace string
+
+	// Dependencies are the packages that programs may import. They give a program
+	// neither the network nor a file.
+	Dependencies Dependencies
 
 	// MemoryMB is the limit of the JavaScript heap, and also of all memory that the
 	// program takes besides what an idle process has (where the layer "rlimits" is
@@ -140,11 +145,14 @@ type prepared struct {
 	env    []string // added to the environment
 	policy jail.Policy
 	limits jail.Limits
-	pool   *pool
+	// packages are the installed dependencies, or nil.
+	packages *deps.Set
+	pool     *pool
 }
 
-// prepare returns the prepared profile, checking it first if it is new.
-func (s *Sandbox) prepare(p *Profile) (*prepared, error) {
+// prepare returns the prepared profile, checking it and installing its packages
+// first if it is new.
+func (s *Sandbox) prepare(ctx context.Context, p *Profile) (*prepared, error) {
 	if p == nil {
 		return s.defaults, nil
 	}
@@ -152,30 +160,60 @@ func (s *Sandbox) prepare(p *Profile) (*prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := json.Marshal(filled)
+	encoded, err := json.Marshal(filled)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: Profile: %w", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if i := slices.IndexFunc(s.profiles, func(p *prepared) bool { return p.key == string(key) }); i >= 0 {
-		known := s.profiles[i]
-		s.profiles = append(slices.Delete(s.profiles, i, i+1), known)
+	key := string(encoded)
+	if known := s.profile(key); known != nil {
 		return known, nil
 	}
-	added, err := s.newPrepared(filled)
-	if err != nil {
-		return nil, err
+	// Several runs may want the same new profile; its packages are installed once,
+	// and the installation ends with the sandbox and not with the first of them.
+	made := s.preparing.DoChan(key, func() (any, error) {
+		if known := s.profile(key); known != nil {
+			return known, nil
+		}
+		added, err := s.newPrepared(s.closing, filled)
+		if err != nil {
+			return nil, err
+		}
+		added.key = key
+		added.pool.onIdle = func() { s.forget(added) }
+		s.remember(added)
+		return added, nil
+	})
+	select {
+	case result := <-made:
+		added, _ := result.Val.(*prepared)
+		return added, result.Err
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
-	added.key = string(key)
-	added.pool.onIdle = func() { s.forget(added) }
+}
+
+// profile returns a known profile, and marks it as used.
+func (s *Sandbox) profile(key string) *prepared {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.IndexFunc(s.profiles, func(p *prepared) bool { return p.key == key })
+	if i < 0 {
+		return nil
+	}
+	known := s.profiles[i]
+	s.profiles = append(slices.Delete(s.profiles, i, i+1), known)
+	return known
+}
+
+func (s *Sandbox) remember(added *prepared) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.profiles = append(s.profiles, added)
 	if len(s.profiles) > maxProfiles {
 		oldest := s.profiles[0]
 		s.profiles = s.profiles[1:]
 		s.runs.Go(oldest.pool.close)
 	}
-	return added, nil
 }
 
 // forget drops a profile that has not been used for a while. A run that still has
@@ -189,7 +227,7 @@ func (s *Sandbox) forget(p *prepared) {
 	}
 }
 
-func (s *Sandbox) newPrepared(p Profile) (*prepared, error) {
+func (s *Sandbox) newPrepared(ctx context.Context, p Profile) (*prepared, error) {
 	ready := &prepared{Profile: p}
 	var err error
 	if p.Workspace != "" {
@@ -206,6 +244,9 @@ func (s *Sandbox) newPrepared(p Profile) (*prepared, error) {
 		if value, ok := os.LookupEnv(name); ok {
 			ready.env = append(ready.env, name+"="+value)
 		}
+	}
+	if ready.packages, err = s.install(ctx, &p.Dependencies); err != nil {
+		return nil, err
 	}
 	const mb = 1 << 20
 	ready.limits = jail.Limits{

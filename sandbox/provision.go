@@ -43,16 +43,23 @@ func denoHome(opts *Options) (p pin, path string, err error) {
 	if !ok {
 		return p, "", fmt.Errorf("there is no pinned Deno for %s: install Deno %s or newer and set CONDUCTOR_DENO to its path", platform(), MinDeno)
 	}
-	cache := opts.CacheDir
-	if cache == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return p, "", fmt.Errorf("there is no cache folder for Deno, set CONDUCTOR_DENO or Options.CacheDir: %w", err)
-		}
-		cache = filepath.Join(user, "conductor")
+	cache, err := opts.cacheDir()
+	if err != nil {
+		return p, "", err
 	}
 	path, err = p.path(cache)
 	return p, path, err
+}
+
+func (o *Options) cacheDir() (string, error) {
+	if o.CacheDir != "" {
+		return o.CacheDir, nil
+	}
+	user, err := os.UserCacheDir()
+	if err != nil {
+		return "", fmt.Errorf("there is no cache folder, set Options.CacheDir: %w", err)
+	}
+	return filepath.Join(user, "conductor"), nil
 }
 
 // path is where the executable belongs in a cache folder: in a folder of its own,

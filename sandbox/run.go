@@ -33,17 +33,17 @@ func (s *Sandbox) Run(ctx context.Context, p *Program) (*Result, error) {
 	if len(p.Code) > maxCode {
 		return rejected(&ProgramError{Message: fmt.Sprintf("the program has %d bytes, at most %d are accepted", len(p.Code), maxCode)}), nil
 	}
-	bundle, problem := compile(p)
-	if problem != nil {
-		return rejected(problem), nil
-	}
-	profile, err := s.prepare(p.Profile)
-	if err != nil {
-		return nil, err
-	}
 	runCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.closing, cancel)()
+	profile, err := s.prepare(runCtx, p.Profile)
+	if err != nil {
+		return nil, s.cause(ctx, err)
+	}
+	bundle, problem := compile(runCtx, p, profile.packages)
+	if problem != nil {
+		return rejected(problem), nil
+	}
 	queued := time.Now()
 	done, err := s.turn(runCtx)
 	if err != nil {
@@ -98,7 +98,8 @@ type run struct {
 	bundle  *bundle
 	process *process
 	clock   *clock
-	slots   chan struct{} // bounds the calls that are with the host
+	slots   chan struct{}            // bounds the calls that are with the host
+	groups  map[string]chan struct{} // bounds those of one group; serve's own
 
 	calls sync.WaitGroup
 
@@ -122,7 +123,7 @@ func (r *run) do(ctx context.Context) *Result {
 	defer endCalls()
 	defer context.AfterFunc(ctx, func() { r.end(PhaseCancelled) })()
 
-	sendErr := r.process.send(map[string]any{"code": r.bundle.code, "maxValue": r.opts.MaxValue, "maxWhole": maxWhole})
+	sendErr := r.process.send(map[string]any{"code": r.bundle.code, "packages": r.bundle.packages, "maxValue": r.opts.MaxValue, "maxWhole": maxWhole})
 	last, readErr := r.serve(callCtx)
 	duration := r.clock.stop()
 	r.mu.Lock()
@@ -242,17 +243,24 @@ func (r *run) call(ctx context.Context, m *message) {
 		r.answer(m.ID, nil, fmt.Errorf("%s was not called: a program may make %d calls, and has", m.Target, r.opts.MaxCalls))
 		return
 	}
+	group := r.group(m.Target)
 	r.calls.Go(func() {
-		select {
-		case r.slots <- struct{}{}:
-		case <-ctx.Done():
-			return
+		// The group first: who waits for it must not hold a slot of the others.
+		for _, slots := range []chan struct{}{group, r.slots} {
+			if slots == nil {
+				continue
+			}
+			select {
+			case slots <- struct{}{}:
+				defer func() { <-slots }()
+			case <-ctx.Done():
+				return
+			}
 		}
 		value, err := json.RawMessage(nil), error(&CallError{Message: "this program cannot make calls"})
 		if r.program.Call != nil {
 			value, err = r.program.Call(ctx, Call{Target: m.Target, Args: m.Args})
 		}
-		<-r.slots
 		if ctx.Err() != nil {
 			return // the run is over: nobody hears the answer
 		}
@@ -267,6 +275,24 @@ func (r *run) call(ctx context.Context, m *message) {
 		r.mu.Unlock()
 		r.answer(m.ID, value, err)
 	})
+}
+
+// group returns what bounds the calls of a target's group, or nil.
+func (r *run) group(target string) chan struct{} {
+	if r.program.Limit == nil {
+		return nil
+	}
+	name, limit := r.program.Limit(target)
+	if limit <= 0 {
+		return nil
+	}
+	if r.groups[name] == nil {
+		if r.groups == nil {
+			r.groups = map[string]chan struct{}{}
+		}
+		r.groups[name] = make(chan struct{}, limit)
+	}
+	return r.groups[name]
 }
 
 // answer sends the outcome of a call to the program. A process that is gone does

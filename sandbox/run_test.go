@@ -92,7 +92,7 @@ func TestFailure(t *testing.T) {
 		{name: "syntax error in an import", code: "\nimport { a b } from './mcp/echo';\na()", phase: sandbox.PhaseRejected, want: `line 2, column 12: SyntaxError: Expected "}" but found "b"`},
 		{name: "not closed", code: "foo({\n  a: 1,\n", phase: sandbox.PhaseRejected, want: "unexpected end of the program", hint: "not closed"},
 		{name: "prose", code: "Here is the program you asked for.", phase: sandbox.PhaseRejected, want: "SyntaxError"},
-		{name: "too long", code: strings.Repeat(" ", 1<<20) + "1", phase: sandbox.PhaseRejected, want: "1048577 bytes"},
+		{name: "too long", code: strings.Repeat(" ", 256<<10) + "1", phase: sandbox.PhaseRejected, want: "262145 bytes"},
 		{name: "re-export", code: "export * from './mcp/echo'", phase: sandbox.PhaseRejected, want: "`export * from` is not supported"},
 		{name: "require", code: "import a = require('a');", phase: sandbox.PhaseRejected, want: "is not supported: use `import * as name"},
 		{name: "unknown import", code: "\nimport { z } from 'npm:zod';\nz", phase: sandbox.PhaseRejected, want: `line 2, column 19: ImportError: cannot import "npm:zod": the modules available to this program are ./mcp/echo`},
@@ -321,6 +321,30 @@ func TestCalls(t *testing.T) {
 		}
 		result := run(t, s, p)
 		if result.Phase != sandbox.PhaseOK || most.Load() > 2 || len(result.Calls) != 50 {
+			t.Errorf("%s, %d at a time, %d calls: %v", result.Phase, most.Load(), len(result.Calls), result.Error)
+		}
+	})
+	t.Run("wait for their group", func(t *testing.T) {
+		s := newSandbox(t, nil)
+		var now, most atomic.Int32
+		p := echoProgram("import { say, fail } from './mcp/echo';\nawait Promise.allSettled(Array.from({ length: 60 }, (_, i) => (i % 3 ? say : fail)({})));\n1")
+		p.Limit = func(target string) (string, int) {
+			if target == "echo.say" {
+				return "say", 1
+			}
+			return "", 0
+		}
+		p.Call = func(ctx context.Context, c sandbox.Call) (json.RawMessage, error) {
+			if c.Target == "echo.say" {
+				n := now.Add(1)
+				defer now.Add(-1)
+				for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
+				}
+			}
+			return nil, nil
+		}
+		result := run(t, s, p)
+		if result.Phase != sandbox.PhaseOK || most.Load() != 1 || len(result.Calls) != 60 {
 			t.Errorf("%s, %d at a time, %d calls: %v", result.Phase, most.Load(), len(result.Calls), result.Error)
 		}
 	})

@@ -64,6 +64,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"github.com/conductor/conductor/internal/jail"
 )
 
@@ -80,8 +82,9 @@ const (
 	defaultMaxRuns     = 32
 	defaultPoolIdle    = 2 * time.Minute
 
-	// maxCode bounds a program: what a model writes is far below.
-	maxCode = 1 << 20
+	// maxCode bounds a program: what a model writes is far below. It is also what
+	// keeps esbuild's recursion within Go's stack, see maxNesting.
+	maxCode = 256 << 10
 	// maxWhole bounds a value that is fetched although it is over the limit.
 	maxWhole = 16 << 20
 	// maxFrame bounds what a process can make the host hold at once.
@@ -97,11 +100,12 @@ type Options struct {
 	// PATH, then the cache folder, then the pinned version from the npm registry
 	// (see [InstallDeno]).
 	Deno string
-	// CacheDir is where a fetched Deno is kept. Empty means the folder conductor
+	// CacheDir is where a fetched Deno and installed packages are kept; it must be
+	// the host's own. Empty means the folder conductor
 	// in [os.UserCacheDir].
 	CacheDir string
-	// Progress is told what a fetch of Deno is doing, in words for people. It is
-	// called from one goroutine at a time. nil means silence.
+	// Progress is told what a fetch of Deno or of packages is doing, in words for
+	// people. nil means silence.
 	Progress func(string)
 
 	// Timeout is how long a program may run when its [Program.Timeout] is zero.
@@ -205,7 +209,8 @@ type Sandbox struct {
 	runs    sync.WaitGroup
 	queued  int
 	// profiles are those that programs brought, the longest unused first.
-	profiles []*prepared
+	profiles  []*prepared
+	preparing singleflight.Group
 }
 
 //go:embed harness.js
@@ -237,7 +242,7 @@ func New(ctx context.Context, options *Options) (*Sandbox, error) {
 	}
 	profile, err := opts.Profile.withDefaults()
 	if err == nil {
-		s.defaults, err = s.newPrepared(profile)
+		s.defaults, err = s.newPrepared(ctx, profile)
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
@@ -354,7 +359,7 @@ func (e *CallError) Error() string { return e.Message }
 
 // A Program is what [Sandbox.Run] runs. It is not changed by Run.
 type Program struct {
-	// Code is TypeScript or JavaScript, at most 1 MiB.
+	// Code is TypeScript or JavaScript, at most 256 KiB.
 	Code string
 	// Modules are what Code may import, besides the runtime's own node: modules.
 	Modules []Module
@@ -363,6 +368,10 @@ type Program struct {
 	// null. An error is thrown in the program as a ToolError. A nil Call refuses
 	// every call.
 	Call func(ctx context.Context, call Call) (json.RawMessage, error)
+	// Limit may bound the calls of a group of targets: at most so many of one group
+	// are with Call at a time, the others wait. A limit of 0 is none. nil means that
+	// [Options.MaxInFlight] is the only bound.
+	Limit func(target string) (group string, limit int)
 	// Missing may say, for the author of the program, why it cannot import a
 	// module (export is empty) or why a module lacks an export. An empty answer
 	// leaves the words to the sandbox.

@@ -71,7 +71,7 @@ func FuzzCompile(f *testing.F) {
 		if got, want := strings.Count(wrapped, "\n"), 2*strings.Count(code, "\n")+4; got != want {
 			t.Errorf("%d line breaks, want %d, in\n%s", got, want, wrapped)
 		}
-		if b, problem := compile(&Program{Code: code}); (b == nil) == (problem == nil) {
+		if b, problem := compile(t.Context(), &Program{Code: code}, nil); (b == nil) == (problem == nil) {
 			t.Errorf("compile(%q) = %v, %v", code, b, problem)
 		}
 	})
