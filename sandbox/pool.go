@@ -74,8 +74,18 @@ const fillDelay = 20 * time.Millisecond
 func (p *pool) take(ctx context.Context) (*process, error) {
 	p.mu.Lock()
 	var taken *process
-	if n := len(p.waiting); n > 0 {
+	for taken == nil && len(p.waiting) > 0 {
 		taken, p.waiting = p.waiting[0], p.waiting[1:]
+		select {
+		case <-taken.exited: // it has died just now, before its watcher could tell
+			dead := taken
+			taken = nil
+			p.stats.Died++
+			p.work.Go(func() { p.endAll([]*process{dead}) })
+		default:
+		}
+	}
+	if taken != nil {
 		p.stats.Warm++
 	} else {
 		p.stats.Cold++
