@@ -131,7 +131,7 @@ func ExampleOptions_maxValue() {
 	fmt.Println(string(result.Value))
 	fmt.Println(len(result.Whole))
 	// Output:
-	// {"truncated":true,"type":"array","length":20,"bytes":51,"preview":"[0,1,2,3,4"}
+	// {"truncated":true,"type":"array","length":20,"bytes":51,"preview":"[0,1,"}
 	// 51
 }
 

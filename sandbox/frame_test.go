@@ -115,7 +115,7 @@ func TestServeRefuses(t *testing.T) {
 }
 
 func TestServeRefusesARepeatedCall(t *testing.T) {
-	stream := testFrame(`{"type":"call","id":1,"target":"a"}`) + testFrame(`{"type":"call","id":1,"target":"a"}`)
+	stream := testFrame(`{"type":"call","id":1,"target":"a","args":{}}`) + testFrame(`{"type":"call","id":1,"target":"a","args":{}}`)
 	r := &run{
 		opts: &Options{MaxCalls: 1}, program: &Program{}, open: nil, slots: nil,
 		process: &process{stdin: discard{}, frames: newFrameReader(strings.NewReader(stream), testMarker, maxFrame, func([]byte) {})},

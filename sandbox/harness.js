@@ -10,7 +10,9 @@
 
 const PROTOCOL = 1;
 const MAX_DEPTH = 1000;
-const MAX_TEXT = 8192;
+const MAX_TEXT = 2000;
+const MAX_TARGET = 250;
+const MAX_ARGS = 2 << 20;
 
 const { Console, core, inspectArgs } = Deno[Deno.internal];
 const { parse, stringify } = JSON;
@@ -181,7 +183,7 @@ function describe(thrown) {
   return {
     name: attempt(() => text(thrown.name)) ?? "Error",
     message: attempt(() => text(thrown.message)) ?? "",
-    stack: attempt(() => text(thrown.stack)) ?? "",
+    stack: attempt(() => slice(toText(thrown.stack), 0, 10 * MAX_TEXT)) ?? "",
   };
 }
 
@@ -210,10 +212,12 @@ function call(target, args) {
     } catch (thrown) {
       throw thrown instanceof NotJSON ? new TypeError("the arguments of " + text(target) + " cannot be encoded as JSON: " + thrown.message) : thrown;
     }
+    const name = toText(target);
+    if (name.length > MAX_TARGET || json.length > MAX_ARGS) throw new RangeError("a call may have " + MAX_ARGS + " bytes of arguments, this one has " + json.length);
     const id = ++lastCall;
     waiting[id] = { resolve, reject, site };
     if (openCalls++ === 0) waitForHost(true);
-    send('{"type":"call","id":' + id + ',"target":' + stringify(toText(target)) + ',"args":' + json + "}");
+    send('{"type":"call","id":' + id + ',"target":' + stringify(name) + ',"args":' + json + "}");
   });
 }
 
@@ -265,19 +269,21 @@ async function run({ code, packages, maxValue, maxWhole }) {
     return fail(thrown instanceof NotJSON ? "value" : "thrown", thrown);
   }
   if (json === undefined) return end('{"type":"result"}');
-  if (json.length <= maxValue) return end('{"type":"result","value":' + json + "}");
-  const whole = json.length <= maxWhole ? ',"whole":' + json : "";
-  end('{"type":"result","value":' + preview(value, json, maxValue) + whole + "}");
+  const bytes = json.length * 3 <= maxValue ? null : encode(json);
+  if (!bytes || bytes.length <= maxValue) return end('{"type":"result","value":' + json + "}");
+  const whole = bytes.length <= maxWhole ? ',"whole":' + json : "";
+  end('{"type":"result","value":' + preview(value, bytes, maxValue) + whole + "}");
 }
 
-// preview stands for a value that is larger than the host accepts.
-function preview(value, json, maxValue) {
+// preview stands for a value that is larger than the host accepts. Its text is a
+// quarter of that, since quoting can double it.
+function preview(value, bytes, maxValue) {
   return stringify({
     truncated: true,
     type: isArray(value) ? "array" : typeof value,
-    length: isArray(value) ? value.length : typeof value === "string" ? value.length : keys(value).length,
-    bytes: encode(json).length,
-    preview: slice(json, 0, maxValue >> 1),
+    length: isArray(value) || typeof value === "string" ? value.length : keys(value).length,
+    bytes: bytes.length,
+    preview: decode(part(bytes, 0, maxValue >> 2)),
   });
 }
 

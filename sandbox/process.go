@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -48,9 +49,14 @@ type process struct {
 	endErr  error
 }
 
+// harnessURL is the main module. It is not a file, so that stack traces show no path
+// of the host.
+var harnessURL = "data:text/javascript;base64," + base64.StdEncoding.EncodeToString(harnessSource)
+
 // denoFlags are the flags of a program without any permission; the profile's come
-// after them. What each refuses is in docs/design.md.
-func denoFlags(memoryMB int) []string {
+// after them. What each refuses is in docs/design.md. It is a variable for the test
+// that shows what holds when Deno permits everything.
+var denoFlags = func(memoryMB int) []string {
 	return []string{
 		"run", "--quiet", "--no-prompt", "--no-npm", "--cached-only",
 		"--no-config", "--no-lock", "--node-modules-dir=none", "--no-code-cache",
@@ -122,7 +128,7 @@ func (s *Sandbox) start(dir string, profile *prepared) (*process, error) {
 	}
 	policy := profile.policy
 	policy.Write = append(slices.Clip(policy.Write), dir)
-	p.cmd = exec.Command(s.deno.Path, slices.Concat(denoFlags(profile.MemoryMB), profile.flags, []string{s.harness})...)
+	p.cmd = exec.Command(s.deno.Path, slices.Concat(denoFlags(profile.MemoryMB), profile.flags, []string{harnessURL})...)
 	p.cmd.Dir = filepath.Join(dir, "cwd")
 	p.cmd.Env = append(environment(dir), profile.env...)
 	if err := os.Mkdir(p.cmd.Dir, 0o700); err != nil {
@@ -149,7 +155,10 @@ func (s *Sandbox) start(dir string, profile *prepared) (*process, error) {
 	defer stderr.Close()
 	p.errors = &errorPipe{file: errors, capture: p.stderr}
 	p.cmd.Stdout, p.cmd.Stderr = stdout, stderr
-	if p.stdin, err = p.cmd.StdinPipe(); err == nil {
+	if err = closeDescriptors(p.cmd); err == nil {
+		p.stdin, err = p.cmd.StdinPipe()
+	}
+	if err == nil {
 		p.jail, err = jail.Start(p.cmd, policy)
 	}
 	if err != nil {

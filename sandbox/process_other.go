@@ -11,6 +11,9 @@ import (
 
 func ownGroup(*exec.Cmd) {}
 
+// closeDescriptors has nothing to do: handles are inherited by name only.
+func closeDescriptors(*exec.Cmd) error { return nil }
+
 func killGroup(cmd *exec.Cmd) {
 	if cmd.Process != nil {
 		_ = cmd.Process.Kill()

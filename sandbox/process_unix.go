@@ -4,11 +4,38 @@ package sandbox
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"sync"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
+
+// closeDescriptors keeps the command from inheriting descriptors of this process
+// that are not marked close-on-exec: Go marks its own, but not those that this
+// process inherited itself or that C code opened, and a program can write to any
+// descriptor that it guesses.
+func closeDescriptors(cmd *exec.Cmd) error {
+	highest := 2
+	entries, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		return fmt.Errorf("listing the open files: %w", err)
+	}
+	for _, e := range entries {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil || fd <= highest {
+			continue
+		}
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
+			highest = fd
+		}
+	}
+	cmd.ExtraFiles = make([]*os.File, highest-2) // nil: closed
+	return nil
+}
 
 // ownGroup makes the command the leader of a process group, so that killGroup
 // reaches everything that it starts.

@@ -34,7 +34,8 @@ type Profile struct {
 
 	// MemoryMB is the limit of the JavaScript heap, and also of all memory that the
 	// program takes besides what an idle process has (where the layer "rlimits" is
-	// in force), in megabytes. Zero means 256.
+	// in force), in megabytes. Zero means 256. Each Worker needs 525 more, so that
+	// with the default there are none.
 	MemoryMB int
 	// CPU is the processor time that the program may use on all processors
 	// together. Zero means 60 s.
@@ -267,7 +268,6 @@ func (s *Sandbox) policy(p *prepared) (jail.Policy, error) {
 	if err != nil {
 		return policy, fmt.Errorf("sandbox: %w", err)
 	}
-	policy.Read = append(policy.Read, s.harness)
 	for _, granted := range []struct{ from, to *[]string }{{&p.Permissions.Read, &policy.Read}, {&p.Permissions.Write, &policy.Write}} {
 		for _, path := range *granted.from {
 			real, err := checkPath(path) // was checked by flags

@@ -101,7 +101,10 @@ type run struct {
 	mu     sync.Mutex
 	ledger []CallRecord
 	open   map[int]time.Time // index in ledger → when the program asked
-	stop   Phase             // why the host ended it, if it did
+	// openArgs are the bytes of the arguments of open calls, refused the calls
+	// beyond the limit.
+	openArgs, refused int
+	stop              Phase // why the host ended it, if it did
 }
 
 func (r *run) do(ctx context.Context) *Result {
@@ -177,7 +180,9 @@ func (r *run) serve(ctx context.Context) (*message, error) {
 				return nil, fmt.Errorf("call has id %d, want %d", m.ID, lastID+1)
 			}
 			lastID = m.ID
-			r.call(ctx, &m)
+			if err := r.call(ctx, &m); err != nil {
+				return nil, err
+			}
 		case "result", "error":
 			return &m, nil
 		default:
@@ -203,22 +208,44 @@ func (r *run) log(m *message) {
 	}
 }
 
-// call enters a call in the ledger and answers it on a goroutine of its own.
-func (r *run) call(ctx context.Context, m *message) {
+// call enters a call in the ledger and answers it on a goroutine of its own. The
+// error ends the run: the harness keeps to the bounds, so it was not the harness.
+func (r *run) call(ctx context.Context, m *message) error {
+	switch {
+	case len(m.Target) > maxTarget:
+		return fmt.Errorf("the target of a call has %d bytes, at most %d", len(m.Target), maxTarget)
+	case len(m.Args) == 0 || len(m.Args) > maxArgs:
+		return fmt.Errorf("the arguments of a call have %d bytes, want 1 to %d", len(m.Args), maxArgs)
+	}
+	target := printable([]byte(m.Target))
 	r.mu.Lock()
 	index := len(r.ledger)
 	full := index >= r.opts.MaxCalls
-	if !full {
-		r.ledger = append(r.ledger, CallRecord{Target: m.Target})
+	if full {
+		r.refused++
+	} else {
+		r.ledger = append(r.ledger, CallRecord{Target: target})
 		r.open[index] = time.Now()
 	}
+	r.openArgs += len(m.Args)
+	refused, openArgs := r.refused, r.openArgs
 	r.mu.Unlock()
-	if full {
-		r.answer(m.ID, nil, fmt.Errorf("%s was not called: a program may make %d calls, and has", m.Target, r.opts.MaxCalls))
-		return
+	switch {
+	case openArgs > maxOpenArgs:
+		return fmt.Errorf("the arguments of the calls that are open have %d bytes, at most %d", openArgs, maxOpenArgs)
+	case refused > r.opts.MaxCalls:
+		return errTooManyCalls
+	case full:
+		// Not from here: the program may be waiting for its own frames to be read.
+		r.calls.Go(func() {
+			r.closeArgs(m)
+			r.answer(m.ID, nil, fmt.Errorf("%s was not called: a program may make %d calls, and has", target, r.opts.MaxCalls))
+		})
+		return nil
 	}
 	group := r.group(m.Target)
 	r.calls.Go(func() {
+		defer r.closeArgs(m)
 		// The group first: who waits for it must not hold a slot of the others.
 		for _, slots := range []chan struct{}{group, r.slots} {
 			if slots == nil {
@@ -249,6 +276,17 @@ func (r *run) call(ctx context.Context, m *message) {
 		r.mu.Unlock()
 		r.answer(m.ID, value, err)
 	})
+	return nil
+}
+
+// errTooManyCalls ends a run that makes as many calls again as it may.
+var errTooManyCalls = errors.New("too many calls")
+
+// closeArgs takes the arguments of a call off the budget.
+func (r *run) closeArgs(m *message) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.openArgs -= len(m.Args)
 }
 
 // group returns what bounds the calls of a target's group, or nil.

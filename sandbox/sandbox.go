@@ -59,7 +59,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"runtime"
 	"sync"
 	"time"
@@ -87,6 +86,15 @@ const (
 	maxCode = 256 << 10
 	// maxWhole bounds a value that is fetched although it is over the limit.
 	maxWhole = 16 << 20
+	// maxTarget and maxArgs bound one call, maxOpenArgs the arguments of all calls
+	// that are open at a time.
+	maxTarget   = 1 << 10
+	maxArgs     = 8 << 20
+	maxOpenArgs = 32 << 20
+	// maxText bounds each part of an error; the harness keeps to it.
+	maxText = 8 << 10
+	// maxPreview is what a preview has beside its text, which is at most half of MaxValue.
+	maxPreview = 1 << 10
 	// maxFrame bounds what a process can make the host hold at once.
 	maxFrame = 32 << 20
 )
@@ -194,10 +202,9 @@ func setDefault[T int | time.Duration](field *T, value T) {
 
 // A Sandbox runs programs. It is safe for concurrent use.
 type Sandbox struct {
-	opts    Options
-	deno    Deno
-	dir     string // holds the harness and each process's own folder
-	harness string
+	opts Options
+	deno Deno
+	dir  string // holds each process's own folder
 
 	defaults *prepared
 	turns    chan struct{} // holds one for each run
@@ -234,12 +241,9 @@ func New(ctx context.Context, options *Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
-	s := &Sandbox{opts: opts, deno: deno, dir: dir, harness: filepath.Join(dir, "harness.js")}
+	s := &Sandbox{opts: opts, deno: deno, dir: dir}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.turns = make(chan struct{}, opts.MaxRuns)
-	if err := os.WriteFile(s.harness, harnessSource, 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), os.RemoveAll(dir))
-	}
 	profile, err := opts.Profile.withDefaults()
 	if err == nil {
 		s.defaults, err = s.newPrepared(ctx, profile)

@@ -27,10 +27,14 @@ func (r *run) judge(result *Result, stop Phase, last *message, readErr error, ti
 		result.Phase = stop
 		result.Error = &ProgramError{Message: "the run was cancelled"}
 	case last != nil:
-		result.Value, result.Whole = last.Value, last.Whole
-		result.Phase, result.Error = r.verdict(last)
+		if result.Phase, result.Error = r.verdict(last); result.Phase == PhaseOK {
+			result.Value, result.Whole = last.Value, last.Whole
+		}
 	case errors.Is(readErr, io.EOF):
 		result.Phase, result.Error = r.verdictOfExit()
+	case errors.Is(readErr, errTooManyCalls):
+		result.Phase = PhaseKilled
+		result.Error = &ProgramError{Message: fmt.Sprintf("the program was stopped, it went on calling after the %d calls that it may make", r.opts.MaxCalls), Hint: "make fewer calls, or divide the work into several programs"}
 	default:
 		result.Phase = PhaseKilled
 		result.Error = &ProgramError{Message: "the process was killed, it broke the protocol: " + readErr.Error(), Hint: "write output with console.log, and not to the process's standard output"}
@@ -42,8 +46,8 @@ func (r *run) judge(result *Result, stop Phase, last *message, readErr error, ti
 
 const openCall = "the run ended before the call did: it may or may not have taken effect"
 
-// crashReport begins what V8 prints when it gives up.
-const crashReport = "\n<--- Last few GCs --->"
+// crashReports begin what V8 and Deno print of their own end, with paths of the host.
+var crashReports = []string{"\n<--- Last few GCs --->", "\n#\n# Fatal ", "\n==== C stack trace"}
 
 func timeoutHint(calls []CallRecord) string {
 	var open []string
@@ -61,9 +65,12 @@ func timeoutHint(calls []CallRecord) string {
 // verdict judges a run whose program reported its end.
 func (r *run) verdict(m *message) (Phase, *ProgramError) {
 	if m.Type == "result" {
+		if len(m.Value) > r.opts.MaxValue+maxPreview || len(m.Whole) > maxWhole {
+			return PhaseKilled, &ProgramError{Message: "the process was killed, its value is larger than the harness lets through"}
+		}
 		return PhaseOK, nil
 	}
-	e := &ProgramError{Name: m.Name, Message: string(printable([]byte(m.Message)))}
+	e := &ProgramError{Name: safeText(m.Name), Message: safeText(m.Message)}
 	e.Line, e.Column = r.bundle.locate(m.Stack)
 	switch m.Reason {
 	case "value":
@@ -89,6 +96,15 @@ func (r *run) verdict(m *message) (Phase, *ProgramError) {
 	}
 	return PhaseRuntimeError, e
 }
+
+// safeText is a text of the program's, bounded and safe to show. The harness bounds
+// it as well, but a program can pass for the harness.
+func safeText(s string) string {
+	return printable([]byte(s[:min(len(s), maxText)]))
+}
+
+// outOfMemory matches what is printed when a process ends for lack of memory.
+var outOfMemory = regexp.MustCompile(`out of memory|memory allocation of \d+ bytes failed|Failed to reserve`)
 
 // allocationFailed matches what V8 throws when memory outside of its heap is not to
 // be had.
@@ -122,10 +138,13 @@ func countCalls(calls []CallRecord) string {
 func (r *run) verdictOfExit() (Phase, *ProgramError) {
 	state := r.process.cmd.ProcessState
 	stderr, _ := r.process.stderr.text()
+	for _, report := range crashReports {
+		r.process.stderr.cutAt(report)
+	}
 	signal := signalOf(r.process.cmd)
-	// V8 ends the process with a trap when its heap is full.
-	if strings.Contains(stderr, "out of memory") && (signal == syscall.SIGTRAP || signal == syscall.SIGABRT || signal == syscall.SIGILL || signal == 0) {
-		r.process.stderr.cutAt(crashReport)
+	// V8 ends the process with a trap when its heap is full, Rust aborts when memory
+	// is not to be had.
+	if outOfMemory.MatchString(stderr) && (signal == syscall.SIGTRAP || signal == syscall.SIGABRT || signal == syscall.SIGILL || signal == 0) {
 		return PhaseMemory, r.memoryError(&ProgramError{})
 	}
 	switch r.profile.limits.Ended(state) {
