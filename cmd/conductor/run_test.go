@@ -10,7 +10,7 @@ import (
 )
 
 func TestHelp(t *testing.T) {
-	overviewParts := []string{"Usage: conductor COMMAND", "mcp start", "exec", "find", "spec", "generate", "doctor", "version", "Exit status"}
+	overviewParts := []string{"Usage: conductor COMMAND", "mcp start", "exec", "find", "spec", "generate", "doctor", "bench", "version", "Exit status"}
 	cli(t, "", "help").check(t, exitOK, overviewParts, nil)
 	cli(t, "", "--help").check(t, exitOK, overviewParts, nil)
 	cli(t, "").check(t, exitUsage, nil, overviewParts)
