@@ -27,18 +27,46 @@
 // shape is `unknown` in arguments, where it asks the author to think, and `any`
 // in results, where a program of twenty lines should need no cast.
 //
+// # Results
+//
+// A result has the type of the output schema. Most servers declare none: their
+// results are any, with a comment that says so, until the host has observed some.
+// A [Shape] is what was seen of them, structure without values; given to
+// [Server.SetObserved] it becomes a type that a model reads, `Promise<QueryObserved
+// | any>`, and that no program is rejected by: what a server did not promise may
+// change with the next call.
+//
+// A list that the schema calls ["null", "array"] is the slice of a Go server,
+// which writes an empty one as null. Such a list is `T[]` in a result, and the
+// generated function puts [] where a null of it is, so that `r.items.filter(…)`
+// compiles and does not throw. This holds for lists in objects and in lists of
+// objects. Elsewhere, and where a schema allows null in another way, null is part
+// of the type.
+//
+// # Disclosure
+//
+// A model reads the same tool at three levels: [Server.Signature] in a search
+// hit, about 26 tokens in the middle and 50 at most; [Server.Declaration] once it
+// wants to call it, about 100; [Server.Module] with all that it has loaded. The
+// first two elide what only costs: the inside of long types, all but the first 20
+// values of a long enumeration. No level has a definition that nothing refers to.
+// The module is complete, because programs are checked against it. A signature
+// ends in `// deprecated` if the server says so of the tool.
+//
 // # Names
 //
 // A tool's function has the tool's name where that is an identifier. Otherwise
 // it gets a similar identifier, and the exact name is exported as well, so that
-// `github["get-tickets"](…)` works. All names are decided over all the tools of
-// a server: loading one more tool never renames another.
+// `github["get-tickets"](…)` works. The comment has the exact name only where more
+// than separators and case differ. All names are decided over all the tools of a
+// server: loading one more tool never renames another.
 //
 // # Security
 //
 // A server's text reaches the generated code in two ways only, inside string
 // literals and inside comments, and both writers escape what could end them,
-// hide from a reader, or be read as a directive by a compiler.
+// hide from a reader, or be read as a directive by a compiler. Of results nothing
+// reaches it but property names that consist of letters, digits and a few signs.
 //
 // # Concurrency
 //

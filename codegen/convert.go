@@ -33,6 +33,7 @@ type converter struct {
 	queue   []job
 	nodes   int
 	over    string // the budget that was exceeded, "" if none
+	lists   *nullLists
 }
 
 // A job is an alias whose body is still to be converted.
@@ -149,7 +150,7 @@ func (c *converter) keywords(t target, depth int, inherited []string) node {
 	if neverNot(v) {
 		return never{}
 	}
-	types := c.types(t)
+	types := c.lists.settle(c.types(t), t.path)
 	var n node
 	if v.get("const") != nil {
 		n = c.literal(v.get("const"), depth)

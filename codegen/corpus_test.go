@@ -161,7 +161,7 @@ func TestCorpus(t *testing.T) {
 }
 
 // checkSignature fails the test unless the tool's signature is one short line.
-func checkSignature(t *testing.T, s *codegen.Server, tool string) {
+func checkSignature(t testing.TB, s *codegen.Server, tool string) {
 	t.Helper()
 	sig := s.Signature(tool)
 	for _, r := range sig {
@@ -192,11 +192,7 @@ func TestCorpusSchemas(t *testing.T) {
 					{Name: "direct", InputSchema: line.Schema, OutputSchema: line.Schema},
 					{Name: "within", InputSchema: wrapped, OutputSchema: wrapped},
 				}
-				start := time.Now()
 				module := codegen.NewServer("s", tools, nil).Module("direct", "within")
-				if took := time.Since(start); took > 5*time.Second {
-					t.Errorf("%s (line %d) took %v", line.File, i+1, took)
-				}
 				parses(t, line.File, module)
 				if most := 2*(64<<10) + 4096; len(module) > most {
 					t.Errorf("%s (line %d): module of %d bytes", line.File, i+1, len(module))

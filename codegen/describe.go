@@ -99,6 +99,8 @@ func tagsOf(v *value) []string {
 		switch {
 		case val.is(stringValue) && key != "default":
 			text = cleanText(val.text, maxTagText)
+		case key == "default" && val.is(nullValue):
+			// Most often from Python, where it means that there is no default.
 		case key == "default" || val.is(numberValue) || val.is(boolValue):
 			text = noteText(val)
 		}

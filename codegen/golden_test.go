@@ -70,6 +70,7 @@ func testGolden(t *testing.T, path string) {
 	}
 	server, tools := goldenInput(t, archive)
 	s := codegen.NewServer(server, tools, nil)
+	observe(t, s, archive)
 	compared := 0
 	for i, file := range archive.Files {
 		generate, ok := goldenFiles[file.Name]
@@ -101,7 +102,29 @@ func testGolden(t *testing.T, path string) {
 	}
 }
 
-func goldenInput(t *testing.T, archive *txtar.Archive) (server string, tools []codegen.Tool) {
+// observe sets the shapes of the results in the file observed.json, which has a
+// list of results by tool.
+func observe(t testing.TB, s *codegen.Server, archive *txtar.Archive) {
+	t.Helper()
+	for _, file := range archive.Files {
+		if file.Name != "observed.json" {
+			continue
+		}
+		var results map[string][]json.RawMessage
+		if err := json.Unmarshal(file.Data, &results); err != nil {
+			t.Fatalf("%s: %v", file.Name, err)
+		}
+		for tool, values := range results {
+			var shape *codegen.Shape
+			for _, value := range values {
+				shape = shape.Merge(codegen.Observe(value))
+			}
+			s.SetObserved(tool, shape)
+		}
+	}
+}
+
+func goldenInput(t testing.TB, archive *txtar.Archive) (server string, tools []codegen.Tool) {
 	t.Helper()
 	server = "demo"
 	for _, file := range archive.Files {

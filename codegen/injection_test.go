@@ -160,6 +160,7 @@ func hostileTool(text string) []codegen.Tool {
 			"patterns": m{"type": "object", "patternProperties": m{text: m{"const": text}}, "propertyNames": m{"pattern": text}},
 			"branches": m{"type": "object", "properties": m{text + "?": m{}, text + "!": m{}}, "oneOf": []any{m{"required": []any{text + "?"}}, m{"required": []any{text + "!"}}}},
 			"depends":  m{"type": "object", "dependentRequired": m{text: []any{text}}, "not": m{"const": text}, "if": m{"const": text}},
+			"filled":   m{"type": "object", "properties": m{text + "#": m{"type": []any{"null", "array"}}}},
 			"list":     m{"type": "array", "items": m{"type": "string", "description": text}},
 		},
 		"required": []any{text + "-", text + " unlisted", "enum"},
@@ -235,6 +236,7 @@ func FuzzModule(f *testing.F) {
 			{Name: name + "_", Description: server},
 		}
 		s := codegen.NewServer(server, tools, nil)
+		s.SetObserved(name+"_", codegen.Observe(input).Merge(codegen.Observe(output)))
 		module := s.Module(toolNames(tools)...)
 		parses(t, "module", module)
 		checkHarmless(t, module)

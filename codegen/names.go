@@ -23,7 +23,7 @@ var reservedWords = wordSet(`
 	abstract any as asserts async bigint boolean constructor declare from get global infer intrinsic is keyof
 	module namespace never number object of out override readonly require satisfies set string symbol type
 	undefined unique unknown using
-	args call then __proto__ exports globalThis Infinity NaN Object Pick Promise Required`)
+	args call fillLists then __proto__ exports globalThis Infinity NaN Object Pick Promise Required`)
 
 // globalNames are values that a program expects to find; the namespace of a
 // server must not hide them.
@@ -104,6 +104,20 @@ func namespace(server string) string {
 		name += "_"
 	}
 	return name
+}
+
+// resembles reports whether an identifier differs from a tool's name in nothing
+// but separators and case, so that a reader knows the one from the other.
+func resembles(function, name string) bool {
+	letters := func(s string) string {
+		return strings.ToLower(strings.Map(func(r rune) rune {
+			if unicode.IsLetter(r) || unicode.IsDigit(r) {
+				return r
+			}
+			return -1
+		}, s))
+	}
+	return letters(function) == letters(name) && letters(name) != ""
 }
 
 // functionNames gives each tool an identifier. A name that already is one

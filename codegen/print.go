@@ -34,8 +34,46 @@ type printer struct {
 	top     string // how the top type is written
 	docs    bool   // whether properties have comments
 	byID    bool   // aliases by number instead of by name
+	brief   bool   // whether long enumerations are cut
 	limit   int    // of a text on one line
 	tooLong bool   // limit was exceeded
+	long    bool   // there was an enumeration that can be cut
+}
+
+// An enumeration of more than maxEnumShown values is cut to the first
+// enumShown where it is only read. What a program is checked against has all.
+const (
+	maxEnumShown = 24
+	enumShown    = 20
+)
+
+// members returns the members of a union to print, and what to print behind
+// them for the others.
+func (p *printer) members(n unionOf) ([]node, string) {
+	literals := 0
+	for _, m := range n.members {
+		if _, ok := m.(literal); ok {
+			literals++
+		}
+	}
+	if literals <= maxEnumShown {
+		return n.members, ""
+	}
+	p.long = true
+	if !p.brief {
+		return n.members, ""
+	}
+	var shown []node
+	left := enumShown
+	for _, m := range n.members {
+		if _, ok := m.(literal); ok {
+			if left--; left < 0 {
+				continue
+			}
+		}
+		shown = append(shown, m)
+	}
+	return shown, " /* and " + strconv.Itoa(literals-enumShown) + " more */"
 }
 
 // inline writes n on one line, without comments, if it has at most limit bytes.
@@ -85,7 +123,8 @@ func (p *printer) append(b []byte, n node, at precedence) []byte {
 	case object:
 		return p.appendObject(b, n)
 	case unionOf:
-		return p.appendEach(b, n.members, " | ", intersectionType)
+		members, others := p.members(n)
+		return append(p.appendEach(b, members, " | ", intersectionType), others...)
 	case intersectionOf:
 		return p.appendEach(b, n.members, " & ", postfixType)
 	}
@@ -277,7 +316,8 @@ func (p *printer) tupleBlock(n tuple, indent string) string {
 func (p *printer) unionBlock(n unionOf, indent string) string {
 	var b strings.Builder
 	column := lineWidth
-	for _, m := range n.members {
+	members, others := p.members(n)
+	for _, m := range members {
 		p.limit = lineWidth - len(indent) - 2
 		text, short := p.onOneLine(m, intersectionType)
 		if short && column+len(text)+3 <= lineWidth {
@@ -294,7 +334,7 @@ func (p *printer) unionBlock(n unionOf, indent string) string {
 		}
 		b.WriteString("\n" + indent + "| " + text)
 	}
-	return b.String()
+	return b.String() + others
 }
 
 // comment writes d as a JSDoc comment with its line breaks, "" if it is empty.
@@ -309,7 +349,7 @@ func comment(d doc, indent string) string {
 	}
 	if !strings.Contains(text, "\n") {
 		line := strings.TrimSpace(text + " " + strings.Join(tags, " "))
-		if len(indent)+len(line)+8 <= lineWidth || len(tags) == 0 && indent != "" {
+		if len(indent)+len(line)+8 <= lineWidth || indent != "" {
 			return indent + "/** " + line + " */\n"
 		}
 	}

@@ -87,10 +87,17 @@ func (d *document) scan() {
 	}
 	d.anchors, d.ids = make(map[string]target), make(map[string]target)
 	d.base, _ = url.Parse(d.root.get("$id").str())
-	d.scanValue(target{val: d.root})
+	d.scanSchema(target{val: d.root})
 }
 
-func (d *document) scanValue(t target) {
+// Keywords whose value is data, in which an id is none, and those whose value
+// holds schemas by names, of which none is a keyword.
+var (
+	dataKeywords = wordSet("enum const default examples")
+	nameKeywords = wordSet("properties patternProperties $defs definitions dependentSchemas dependencies")
+)
+
+func (d *document) scanSchema(t target) {
 	for _, key := range []string{"$anchor", "$dynamicAnchor"} {
 		if name := t.val.get(key).str(); name != "" {
 			if _, taken := d.anchors[name]; !taken {
@@ -111,10 +118,19 @@ func (d *document) scanValue(t target) {
 		}
 	}
 	for _, m := range t.val.object() {
-		d.scanValue(target{m.val, t.path + "/" + escapePointer(m.key)})
+		at := target{m.val, t.path + "/" + escapePointer(m.key)}
+		switch {
+		case dataKeywords[m.key]:
+		case nameKeywords[m.key] && m.val.is(objectValue):
+			for _, named := range m.val.members {
+				d.scanSchema(target{named.val, at.path + "/" + escapePointer(named.key)})
+			}
+		default:
+			d.scanSchema(at)
+		}
 	}
 	for i, item := range t.val.list() {
-		d.scanValue(target{item, t.path + "/" + strconv.Itoa(i)})
+		d.scanSchema(target{item, t.path + "/" + strconv.Itoa(i)})
 	}
 }
 

@@ -8,7 +8,8 @@ import (
 )
 
 // Server generates the TypeScript of one MCP server's tools. Make one with
-// [NewServer]; it is safe for concurrent use and does not change.
+// [NewServer]; it is safe for concurrent use. Nothing of it changes but what is
+// known about results, with [Server.SetObserved].
 type Server struct {
 	name      string
 	bridge    string
@@ -24,8 +25,10 @@ type entry struct {
 	function string
 	prefix   string
 	repeats  int // later tools of the same name
-	once     sync.Once
-	code     code
+
+	mu    sync.Mutex
+	shape *Shape // of the results seen so far, nil if none
+	code  *code  // nil until asked for, and again when the shape changes
 }
 
 // NewServer takes all the tools of a server, also those that no conversation
@@ -119,15 +122,16 @@ func (s *Server) WrapsResult(tool string) bool { return s.generated(tool).wraps 
 func (s *Server) Signature(tool string) string { return s.generated(tool).signature }
 
 // Declaration returns the full TypeScript of one tool for a model to read: its
-// types and an `export declare function`, with comments and without a body. It
-// is "" if there is no such tool.
+// types and an `export declare function`, with comments and without a body. Of an
+// enumeration of more than 24 values it has the first 20 and the number of the
+// others. It is "" if there is no such tool.
 func (s *Server) Declaration(tool string) string {
 	e := s.byName[tool]
 	if e == nil {
 		return ""
 	}
 	c := e.generated(s)
-	return c.types + c.comment + fmt.Sprintf("export declare function %s(%s): Promise<%s>;\n", e.function, c.declared, c.result)
+	return c.shown + c.comment + fmt.Sprintf("export declare function %s(%s): Promise<%s>;\n", e.function, c.declared, c.result)
 }
 
 // Module returns the server's module with exactly the tools of these exact
@@ -146,15 +150,23 @@ func (s *Server) Module(tools ...string) string {
 	}
 	fmt.Fprintf(&b, "import { call } from %s;\n", quote(s.bridge))
 	var exact []string
+	fills := false
 	for _, name := range names {
 		e := s.byName[name]
 		c := e.generated(s)
 		b.WriteString("\n" + c.types + c.comment)
-		fmt.Fprintf(&b, "export function %s(%s): Promise<%s> {\n  return call(%s, args);\n}\n",
-			e.function, c.params, c.result, quote(s.name+"."+name))
+		result := "call(" + quote(s.name+"."+name) + ", args)"
+		if len(c.lists) > 0 {
+			result += ".then((r) => " + fillLists("r", c.lists) + ")"
+			fills = true
+		}
+		fmt.Fprintf(&b, "export function %s(%s): Promise<%s> {\n  return %s;\n}\n", e.function, c.params, c.result, result)
 		if e.function != name && !neverExported(name) {
 			exact = append(exact, e.function+" as "+quote(name))
 		}
+	}
+	if fills {
+		b.WriteString(fillListsFunction)
 	}
 	if len(exact) > 0 {
 		b.WriteString("\nexport { " + strings.Join(exact, ", ") + " };\n")
@@ -184,11 +196,32 @@ func (s *Server) generated(tool string) *code {
 	return &code{}
 }
 
+// SetObserved sets the shape of the tool's results so far, nil if none is known.
+// Where the server does not declare the type of the result, or declares no more
+// than that it is an object, the code of the tool shows the shape from then on:
+//
+//	/** @returns Observed from 3 successful calls, not promised by the server. */
+//	export declare function query(args: QueryArgs): Promise<QueryObserved | any>;
+//
+// The shape is for reading; to a type check the result stays any. It is the
+// host's to keep and to forget, for example by [SchemaHash]. A tool that the
+// server does not have is ignored.
+func (s *Server) SetObserved(tool string, shape *Shape) {
+	if e := s.byName[tool]; e != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.shape != shape {
+			e.shape, e.code = shape, nil
+		}
+	}
+}
+
+// generated returns the code of a tool, which does not change.
 func (e *entry) generated(s *Server) *code {
-	e.once.Do(func() {
-		e.code = generate(e.tool, e.function, e.prefix, s.namespace+"."+e.function)
-		// The schemas are not needed any more.
-		e.tool.InputSchema, e.tool.OutputSchema = nil, nil
-	})
-	return &e.code
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.code == nil {
+		e.code = generate(e.tool, e.shape, e.function, e.prefix, s.namespace+"."+e.function)
+	}
+	return e.code
 }

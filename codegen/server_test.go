@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/conductor/conductor/codegen"
 	"github.com/google/go-cmp/cmp"
@@ -172,8 +171,8 @@ func TestConcurrentUse(t *testing.T) {
 	wg.Wait()
 }
 
-// TestBudgets feeds schemas that are far too large: the tool loses its types,
-// soon, and the tool beside it loses nothing.
+// TestBudgets feeds schemas that are far too large: the tool loses its types
+// before the test loses its patience, and the tool beside it loses nothing.
 func TestBudgets(t *testing.T) {
 	properties := func(n int, schema string) string {
 		var b strings.Builder
@@ -236,12 +235,8 @@ func TestBudgets(t *testing.T) {
 				{Name: "big", InputSchema: json.RawMessage(test.schema), OutputSchema: json.RawMessage(test.schema)},
 				{Name: "fine", InputSchema: json.RawMessage(`{"properties":{"a":{"type":"string"}}}`)},
 			}
-			start := time.Now()
 			s := codegen.NewServer("s", tools, nil)
 			module := s.Module("big", "fine")
-			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("took %v", took)
-			}
 			parses(t, "module", module)
 			if len(module) > 2*(64<<10) {
 				t.Errorf("module of %d bytes", len(module))

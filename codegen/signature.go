@@ -14,11 +14,14 @@ const (
 
 // signature writes one line that shows how a tool is called. It is read, not
 // compiled: what does not fit is elided, optional properties first.
-func signature(called string, input side, result string) string {
+func signature(called string, input side, result string, outdated bool) string {
 	if len(result) > maxSignatureType {
 		result = "…"
 	}
 	head, tail := called+"(", "): Promise<"+result+">"
+	if outdated {
+		tail += " // deprecated"
+	}
 	obj, isObject := shown(input.node)
 	if isObject && len(obj.props) == 0 && obj.index == nil {
 		return head + tail

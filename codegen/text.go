@@ -73,10 +73,32 @@ func appendUnicodeEscape(b []byte, r rune) []byte {
 const truncationMark = "… [cut]"
 
 // cleanText prepares a server's prose for a comment: hidden runes go, line ends
-// become "\n", runs of blanks and of empty lines shrink, and what is left
+// become "\n", runs of blanks and of empty lines shrink, so does what all lines
+// but the first are indented by, as in a docstring of Python, and what is left
 // is cut to at most limit runes. Cutting comes before escaping, so that a cut
 // can never split an escape.
-func cleanText(s string, limit int) string {
+func cleanText(s string, limit int) string { return dedent(shorten(s, limit)) }
+
+// dedent takes from the lines after the first what all of them are indented by.
+func dedent(s string) string {
+	first, rest, more := strings.Cut(s, "\n")
+	if !more {
+		return s
+	}
+	lines := strings.Split(rest, "\n")
+	indent := len(rest)
+	for _, line := range lines {
+		if line != "" {
+			indent = min(indent, len(line)-len(strings.TrimLeft(line, " ")))
+		}
+	}
+	for i, line := range lines {
+		lines[i] = line[min(indent, len(line)):]
+	}
+	return first + "\n" + strings.Join(lines, "\n")
+}
+
+func shorten(s string, limit int) string {
 	// A rune has at most four bytes, and the hidden ones that go are not
 	// worth reading more than a few times the limit for.
 	if most := 16*limit + 1024; len(s) > most {

@@ -130,7 +130,7 @@ func (p *pool) add() {
 		return
 	}
 	if !keep {
-		_ = process.end()
+		process.end()
 		return
 	}
 	<-process.exited
@@ -152,7 +152,7 @@ func (p *pool) died(process *process) bool {
 	replace := i >= 0 && p.replacements <= p.size
 	p.mu.Unlock()
 	if i >= 0 {
-		_ = process.end()
+		process.end()
 	}
 	return replace
 }
@@ -186,9 +186,7 @@ func (p *pool) endAll(processes []*process) {
 		process.kill()
 	}
 	for _, process := range processes {
-		if err := process.end(); err != nil {
-			p.logger.Warn("sandbox: removing the files of a process", "error", err)
-		}
+		process.end()
 	}
 }
 

@@ -33,7 +33,6 @@ type process struct {
 	cmd    *exec.Cmd
 	jail   *jail.Process
 	layers []string // that are in force
-	dir    string
 	stdin  io.WriteCloser
 	output *os.File // the end of its stdout that frames reads
 	frames *frameReader
@@ -46,7 +45,6 @@ type process struct {
 
 	writeMu sync.Mutex
 	endOnce sync.Once
-	endErr  error
 }
 
 // harnessURL is the main module. It is not a file, so that stack traces show no path
@@ -66,11 +64,13 @@ var denoFlags = func(memoryMB int) []string {
 
 // environment is all that the process inherits: variables of the host could turn
 // Deno's permissions off (DENO_PERMISSION_BROKER_PATH) or redirect it (proxies,
-// DENO_DIR, NPM_CONFIG_*).
-func environment(dir string) []string {
+// DENO_DIR, NPM_CONFIG_*). The folder for Deno cannot exist, being below a file: it then
+// keeps in memory what it would write there, which is faster and cannot pass from
+// run to run.
+func (s *Sandbox) environment() []string {
 	env := []string{
-		"HOME=" + filepath.Join(dir, "none"),
-		"DENO_DIR=" + filepath.Join(dir, "deno"),
+		"HOME=" + s.cwd(),
+		"DENO_DIR=" + filepath.Join(s.nowhere(), "deno"),
 		"DENO_NO_UPDATE_CHECK=1",
 		"NO_COLOR=1",
 		"TZ=UTC",
@@ -81,15 +81,23 @@ func environment(dir string) []string {
 	return env
 }
 
+// nowhere is a file, and cwd the empty folder in which programs without a workspace
+// run. No program can write to either.
+func (s *Sandbox) nowhere() string { return filepath.Join(s.dir, "nowhere") }
+func (s *Sandbox) cwd() string     { return filepath.Join(s.dir, "cwd") }
+
+func (s *Sandbox) makeFiles() error {
+	if err := os.WriteFile(s.nowhere(), nil, 0o400); err != nil {
+		return err
+	}
+	return os.Mkdir(s.cwd(), 0o500)
+}
+
 // boot starts a process of a profile and waits until its harness is ready.
 func (s *Sandbox) boot(ctx context.Context, profile *prepared) (*process, error) {
-	dir, err := os.MkdirTemp(s.dir, "run-")
+	p, err := s.start(profile)
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: %w", err)
-	}
-	p, err := s.start(dir, profile)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sandbox: starting %s: %w", s.deno.Path, err), os.RemoveAll(dir))
+		return nil, fmt.Errorf("sandbox: starting %s: %w", s.deno.Path, err)
 	}
 	bootCtx, cancel := context.WithTimeout(ctx, bootTimeout)
 	defer cancel()
@@ -104,7 +112,7 @@ func (s *Sandbox) boot(ctx context.Context, profile *prepared) (*process, error)
 		}
 	}
 	if err != nil {
-		_ = p.end() // it was killed or has failed: its status says nothing more
+		p.end()
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -117,23 +125,17 @@ func (s *Sandbox) boot(ctx context.Context, profile *prepared) (*process, error)
 	return p, nil
 }
 
-// start starts a process whose files are in a folder of its own.
-func (s *Sandbox) start(dir string, profile *prepared) (*process, error) {
+// start starts a process.
+func (s *Sandbox) start(profile *prepared) (*process, error) {
 	p := &process{
-		dir:     dir,
 		stdout:  &capture{limit: s.opts.MaxOutput},
 		stderr:  &capture{limit: s.opts.MaxOutput},
 		exited:  make(chan struct{}),
 		drained: make(chan struct{}),
 	}
-	policy := profile.policy
-	policy.Write = append(slices.Clip(policy.Write), dir)
 	p.cmd = exec.Command(s.deno.Path, slices.Concat(denoFlags(profile.MemoryMB), profile.flags, []string{harnessURL})...)
-	p.cmd.Dir = filepath.Join(dir, "cwd")
-	p.cmd.Env = append(environment(dir), profile.env...)
-	if err := os.Mkdir(p.cmd.Dir, 0o700); err != nil {
-		return nil, err
-	}
+	p.cmd.Dir = s.cwd()
+	p.cmd.Env = append(s.environment(), profile.env...)
 	if profile.Workspace != "" {
 		p.cmd.Dir = profile.Workspace
 		if _, err := checkWorkspace(profile.Workspace); err != nil {
@@ -159,7 +161,7 @@ func (s *Sandbox) start(dir string, profile *prepared) (*process, error) {
 		p.stdin, err = p.cmd.StdinPipe()
 	}
 	if err == nil {
-		p.jail, err = jail.Start(p.cmd, policy)
+		p.jail, err = jail.Start(p.cmd, profile.policy)
 	}
 	if err != nil {
 		output.Close()
@@ -227,15 +229,12 @@ func (p *process) stop() {
 	p.errors.drain()
 }
 
-// end kills the process, waits for it and removes its files. It returns what kept
-// a file from being removed.
-func (p *process) end() error {
+// end kills the process and waits until it is gone.
+func (p *process) end() {
 	p.endOnce.Do(func() {
 		p.kill()
 		<-p.exited
 		<-p.drained
 		p.output.Close()
-		p.endErr = os.RemoveAll(p.dir)
 	})
-	return p.endErr
 }

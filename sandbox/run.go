@@ -55,9 +55,7 @@ func (s *Sandbox) Run(ctx context.Context, p *Program) (*Result, error) {
 		go func() {
 			defer s.runs.Done()
 			defer done()
-			if err := process.end(); err != nil {
-				s.opts.Logger.Warn("sandbox: removing the files of a run", "error", err)
-			}
+			process.end()
 			profile.pool.fill()
 		}()
 	}()
@@ -134,7 +132,7 @@ func (r *run) do(ctx context.Context) *Result {
 	if last != nil {
 		r.process.stop() // the caller need not wait until it is gone
 	} else {
-		_ = r.process.end() // Run reports it
+		r.process.end()
 	}
 	endCalls()
 	r.calls.Wait()

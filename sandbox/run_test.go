@@ -430,14 +430,14 @@ func TestNothingIsInherited(t *testing.T) {
 	t.Setenv("DENO_V8_FLAGS", "--max-old-space-size=1")
 	s := newSandbox(t, nil)
 	result := run(t, s, echoProgram(`
-		localStorage.setItem("a", "1");
 		return [Deno.cwd().endsWith("cwd"), Deno.args, await Deno.permissions.query({ name: "env" }).then((p) => p.state)]`))
 	if string(result.Value) != `[true,[],"prompt"]` {
 		t.Errorf("%s %s %v", result.Phase, result.Value, result.Error)
 	}
-	result = run(t, s, echoProgram(`localStorage.getItem("a")`))
-	if string(result.Value) != "null" {
-		t.Errorf("the next run finds %s", result.Value)
+	// What Deno would keep in a folder from run to run is refused.
+	result = run(t, s, echoProgram(`localStorage.setItem("a", "1")`))
+	if result.Phase != sandbox.PhaseRuntimeError {
+		t.Errorf("localStorage: %s %s", result.Phase, result.Value)
 	}
 }
 

@@ -26,10 +26,10 @@
 // The program never is part of the process's static module graph, which Deno
 // exempts from permissions: a trusted harness is the main module, the program
 // comes over stdin and is imported from memory. The process gets an explicit
-// minimal environment, an empty working folder and a cache folder of its own, all
-// removed afterwards. It is killed, with its process group, when it has reported a
-// result, when its time is up and when the context ends. What it can reach is
-// decided by [Program.Modules], [Program.Call] and the [Profile] alone.
+// minimal environment, an empty working folder and no cache folder. It is killed,
+// with its process group, when it has reported a result, when its time is up and when
+// the context ends. What it can reach is decided by [Program.Modules],
+// [Program.Call] and the [Profile] alone.
 //
 // Under Deno's permissions there are layers of the operating system, where it
 // offers them: on Linux landlock (files, TCP, signals), seccomp (sockets,
@@ -244,6 +244,10 @@ func New(ctx context.Context, options *Options) (*Sandbox, error) {
 	s := &Sandbox{opts: opts, deno: deno, dir: dir}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.turns = make(chan struct{}, opts.MaxRuns)
+	err = s.makeFiles()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), os.RemoveAll(dir))
+	}
 	profile, err := opts.Profile.withDefaults()
 	if err == nil {
 		s.defaults, err = s.newPrepared(ctx, profile)

@@ -1,0 +1,50 @@
+// The namespace Deno of programs that have permissions. What its functions may do is
+// for the permissions to say and not for types; its types only need to have a name.
+
+declare const Deno: any;
+declare namespace Deno {
+  type Addr = any;
+  type ChildProcess = any;
+  type Command = any;
+  type CommandOptions = any;
+  type CommandOutput = any;
+  type CommandStatus = any;
+  type Conn = any;
+  type ConnectOptions = any;
+  type DatagramConn = any;
+  type DirEntry = any;
+  type Env = any;
+  type FileInfo = any;
+  type FsEvent = any;
+  type FsFile = any;
+  type FsWatcher = any;
+  type HttpClient = any;
+  type HttpServer = any;
+  type InspectOptions = any;
+  type Listener = any;
+  type MakeTempOptions = any;
+  type MemoryUsage = any;
+  type MkdirOptions = any;
+  type NetAddr = any;
+  type NetworkInterfaceInfo = any;
+  type OpenOptions = any;
+  type PermissionDescriptor = any;
+  type PermissionName = any;
+  type PermissionState = any;
+  type PermissionStatus = any;
+  type Permissions = any;
+  type ReadFileOptions = any;
+  type RemoveOptions = any;
+  type ServeHandler = any;
+  type ServeHandlerInfo = any;
+  type ServeOptions = any;
+  type Signal = any;
+  type SymlinkOptions = any;
+  type SystemMemoryInfo = any;
+  type TcpConn = any;
+  type TcpListener = any;
+  type TlsConn = any;
+  type UnixConn = any;
+  type UnixAddr = any;
+  type WriteFileOptions = any;
+}
