@@ -24,10 +24,11 @@ const { createObjectURL } = URL;
 const { isView } = ArrayBuffer;
 const symbolFor = Symbol.for;
 const AsyncFunction = (async () => {}).constructor;
-const exit = Deno.exit;
+const { build, exit } = Deno;
 const toText = String;
 const stdin = Deno.stdin;
 const read = stdin.read.bind(stdin);
+const readSync = stdin.readSync.bind(stdin);
 const [REF, UNREF] = ["REF", "UNREF"].map((name) =>
   Object.getOwnPropertySymbols(Object.getPrototypeOf(stdin)).find((symbol) => symbol.description === name)
 );
@@ -79,6 +80,22 @@ async function readFully(size) {
 async function receive() {
   const size = viewOf(await readFully(4)).getUint32(0);
   return parse(decode(await readFully(size)));
+}
+
+// Until the program runs there is nothing to do but wait, which costs less when it
+// is not asynchronous.
+function readFullySync(size) {
+  const bytes = new Uint8Array(size);
+  for (let at = 0; at < size; ) {
+    const n = readSync(part(bytes, at));
+    if (n === null) exit(0);
+    at += n;
+  }
+  return bytes;
+}
+
+function receiveSync() {
+  return parse(decode(readFullySync(viewOf(readFullySync(4)).getUint32(0))));
 }
 
 // --- values ---------------------------------------------------------------
@@ -217,6 +234,7 @@ function call(target, args) {
     const id = ++lastCall;
     waiting[id] = { resolve, reject, site };
     if (openCalls++ === 0) waitForHost(true);
+    listen();
     send('{"type":"call","id":' + id + ',"target":' + stringify(name) + ',"args":' + json + "}");
   });
 }
@@ -252,7 +270,6 @@ async function evaluate(packages) {
 }
 
 async function run({ code, packages, maxValue, maxWhole }) {
-  waitForHost(false);
   const url = createObjectURL(new Blob([code], { type: "text/javascript" }));
   let value;
   try {
@@ -302,18 +319,31 @@ globalThis.addEventListener("error", (event) => {
 });
 globalThis.addEventListener("beforeunload", () => fail("stalled"));
 
+// listen hears the answers to calls. It begins with the first call, and elsewhere
+// than on Linux at once, to notice that the host is gone: there the process dies with
+// it. (A timer for that would cost more than the whole run.)
+let listening = false;
+
+async function listen() {
+  if (listening) return;
+  listening = true;
+  for (;;) settle(await receive());
+}
+
 // Not awaited at the top level: a promise that waits there would hide that the
 // event loop has run dry.
 async function serve() {
-  const hello = await receive();
+  const hello = receiveSync();
   marker = Uint8Array.fromHex(hello.marker);
   if (hello.packages) await evaluate(hello.packages);
   // The first import from memory costs what later ones do not: it is paid here, where
   // nobody waits.
   await import(createObjectURL(new Blob(["export default 0"], { type: "text/javascript" })));
   send(stringify({ type: "ready", protocol: PROTOCOL, deno: Deno.version.deno }));
-  run(await receive());
-  for (;;) settle(await receive());
+  const program = receiveSync();
+  waitForHost(false);
+  if (build.os !== "linux") listen();
+  run(program);
 }
 
 serve();

@@ -17,6 +17,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/evanw/esbuild/pkg/api"
+
 	"github.com/conductor/conductor/internal/jail"
 )
 
@@ -49,7 +51,16 @@ type process struct {
 
 // harnessURL is the main module. It is not a file, so that stack traces show no path
 // of the host.
-var harnessURL = "data:text/javascript;base64," + base64.StdEncoding.EncodeToString(harnessSource)
+var harnessURL = sync.OnceValue(func() string {
+	// Each process parses it: the smaller the better.
+	small := api.Transform(string(harnessSource), api.TransformOptions{
+		Loader: api.LoaderJS, MinifyWhitespace: true, MinifySyntax: true, MinifyIdentifiers: true, KeepNames: false,
+	})
+	if len(small.Errors) > 0 {
+		panic(small.Errors[0].Text) // it is part of this program
+	}
+	return "data:text/javascript;base64," + base64.StdEncoding.EncodeToString(small.Code)
+})
 
 // denoFlags are the flags of a program without any permission; the profile's come
 // after them. What each refuses is in docs/design.md. It is a variable for the test
@@ -133,7 +144,7 @@ func (s *Sandbox) start(profile *prepared) (*process, error) {
 		exited:  make(chan struct{}),
 		drained: make(chan struct{}),
 	}
-	p.cmd = exec.Command(s.deno.Path, slices.Concat(denoFlags(profile.MemoryMB), profile.flags, []string{harnessURL})...)
+	p.cmd = exec.Command(s.deno.Path, slices.Concat(denoFlags(profile.MemoryMB), profile.flags, []string{harnessURL()})...)
 	p.cmd.Dir = s.cwd()
 	p.cmd.Env = append(s.environment(), profile.env...)
 	if profile.Workspace != "" {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,22 +20,45 @@ import (
 // process inherited itself or that C code opened, and a program can write to any
 // descriptor that it guesses.
 func closeDescriptors(cmd *exec.Cmd) error {
-	highest := 2
-	entries, err := os.ReadDir("/dev/fd")
+	highest, err := highestInherited()
 	if err != nil {
 		return fmt.Errorf("listing the open files: %w", err)
 	}
+	cmd.ExtraFiles = make([]*os.File, highest-2) // nil: closed
+	return nil
+}
+
+// inherited remembers for a moment what highestInherited has found: it asks the
+// kernel for each open file.
+var inherited struct {
+	sync.Mutex
+	highest int
+	until   time.Time
+}
+
+// highestInherited returns the highest descriptor that a command would inherit.
+func highestInherited() (int, error) {
+	inherited.Lock()
+	defer inherited.Unlock()
+	if time.Now().Before(inherited.until) {
+		return inherited.highest, nil
+	}
+	entries, err := os.ReadDir("/dev/fd")
+	if err != nil {
+		return 0, err
+	}
+	inherited.highest = 2
 	for _, e := range entries {
 		fd, err := strconv.Atoi(e.Name())
-		if err != nil || fd <= highest {
+		if err != nil || fd <= inherited.highest {
 			continue
 		}
 		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
-			highest = fd
+			inherited.highest = fd
 		}
 	}
-	cmd.ExtraFiles = make([]*os.File, highest-2) // nil: closed
-	return nil
+	inherited.until = time.Now().Add(100 * time.Millisecond)
+	return inherited.highest, nil
 }
 
 // ownGroup makes the command the leader of a process group, so that killGroup
