@@ -118,6 +118,10 @@ type Conductor struct {
 	mu      sync.RWMutex
 	modules map[string]*codegen.Server // of the servers that were ever ready, by name
 
+	// shapes are what results of tools without an output schema were seen to look
+	// like, by id and schema; SetObserved has given them to the module.
+	shapes map[string]*codegen.Shape
+
 	// sandboxSlot holds nil or the sandbox; taking it is the lock.
 	sandboxSlot chan *sandbox.Sandbox
 
@@ -135,6 +139,7 @@ type Conductor struct {
 func New(ctx context.Context, options *Options) (*Conductor, error) {
 	c := &Conductor{
 		modules:     map[string]*codegen.Server{},
+		shapes:      map[string]*codegen.Shape{},
 		sandboxSlot: make(chan *sandbox.Sandbox, 1),
 	}
 	c.closing, c.close = context.WithCancel(context.Background())
@@ -202,6 +207,9 @@ func (c *Conductor) index(s mcpclient.Status, tools []mcpclient.Tool) {
 	module := codegen.NewServer(s.Name, tools, &codegen.Options{BridgeModule: sandbox.BridgeModule})
 	c.mu.Lock()
 	c.modules[s.Name] = module
+	for _, t := range tools {
+		module.SetObserved(t.Name, c.shapes[shapeKey(&t)])
+	}
 	c.mu.Unlock()
 	entry := catalog.Server{Name: s.Name, Title: s.Title, Description: s.Instructions, Tools: tools}
 	if err := c.catalog.SetServer(c.closing, entry); err != nil {

@@ -402,6 +402,46 @@ func TestDispatchKeepsTheLedger(t *testing.T) {
 	}
 }
 
+// What a tool without an output schema returns is learned: its structure is shown
+// at the next load, and no value of it.
+func TestObservedResults(t *testing.T) {
+	c := newConductor(t, &conductor.Options{Servers: []mcpclient.Server{notes(t)}})
+	conv := newConversation(t, c)
+	before := load(t, conv, "notes.search-notes").Specs[0].TypeScript
+	if !strings.Contains(before, "Promise<any>") {
+		t.Errorf("before a call:\n%s", before)
+	}
+	execute(t, conv, "import { search_notes } from './mcp/notes';\nawait search_notes({ query: 'secret-7' })")
+	after := load(t, conv, "notes.search-notes").Specs[0].TypeScript
+	if !strings.Contains(after, "title") || !strings.Contains(after, "bserved") || strings.Contains(after, "secret-7") {
+		t.Errorf("after a call:\n%s", after)
+	}
+	// What was not seen yet must not be a mistake.
+	if result := execute(t, conv, "import { search_notes } from './mcp/notes';\nreturn (await search_notes({ query: 'a' })).anything?.else ?? 'nothing'"); string(result.Value) != `"nothing"` {
+		t.Error(result.Text())
+	}
+}
+
+// A program whose types are wrong makes no call, and learns how it is right.
+func TestTypeErrors(t *testing.T) {
+	c := newConductor(t, &conductor.Options{Servers: []mcpclient.Server{notes(t), weather(t)}, Sandbox: sandbox.Options{TypeCheck: sandbox.TypeCheckEnforce}})
+	conv := newConversation(t, c)
+	load(t, conv, "weather.forecast", "notes.search-notes")
+	answer, err := conv.Dispatch(t.Context(), "execute_code", json.RawMessage(`{"code":"import * as weather from './mcp/weather';\nconst days = await weather.forecast({ town: 'Oslo' });\nreturn days.map((d) => d.celsus);"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"type_error at line 2, column ", "'town' does not exist", "also at line 3, column ", "did you mean 'celsius'", "no call was made"} {
+		if !strings.Contains(answer.Text, want) {
+			t.Errorf("text is\n%s\nwant in it\n%s", answer.Text, want)
+		}
+	}
+	result := execute(t, conv, "import * as weather from './mcp/weather';\nconst days = await weather.forecast({ city: 'Oslo' });\nreturn days.map((d) => d.celsius);")
+	if string(result.Value) != "[21,19]" {
+		t.Error(result.Text())
+	}
+}
+
 func TestServerDiesDuringACall(t *testing.T) {
 	leaktest.Check(t)
 	c := newConductor(t, &conductor.Options{Servers: []mcpclient.Server{fragile(t), weather(t)}})

@@ -47,7 +47,8 @@ const maxConfig = 1 << 20
 //	    "workspace": "work",       // a folder for programs to read and write
 //	    "permissions": {"net": ["api.example.com:443"], "read": [], "write": [], "env": [],
 //	                    "run": [], "ffi": [], "sys": [], "import": []},
-//	    "dependencies": ["npm:zod@^3"] // packages that programs may import
+//	    "dependencies": ["npm:zod@^3"], // packages that programs may import
+//	    "type_check": "enforce"    // or report, or off; enforced if TypeScript is to be had
 //	  }
 //	}
 //
@@ -103,7 +104,7 @@ var (
 	serverKeys    = []string{"command", "args", "env", "cwd", "url", "headers", "type", "disabled"}
 	conductorKeys = []string{
 		"deno", "timeout", "memory_mb", "connect_timeout", "call_timeout", "max_output", "max_value",
-		"isolation", "workspace", "permissions", "dependencies",
+		"isolation", "workspace", "permissions", "dependencies", "type_check",
 	}
 	permissionKeys = []string{"net", "read", "write", "env", "run", "ffi", "sys", "import"}
 )
@@ -333,6 +334,8 @@ func (r *configReader) conductor(path string, raw json.RawMessage, options *Opti
 			options.Sandbox.MaxOutput = r.number(at, f.value, 1<<30)
 		case "max_value":
 			options.Sandbox.MaxValue = r.number(at, f.value, 1<<30)
+		case "type_check":
+			options.Sandbox.TypeCheck = r.typeCheck(at, f.value)
 		case "isolation":
 			options.Sandbox.Isolation = r.isolation(at, f.value)
 		case "workspace":
@@ -353,6 +356,18 @@ func (r *configReader) isolation(path string, raw json.RawMessage) sandbox.Isola
 	}
 	if ok {
 		r.problem(path, "%q is not a choice; want require or off, or leave it out for what the machine offers", text)
+	}
+	return ""
+}
+
+func (r *configReader) typeCheck(path string, raw json.RawMessage) sandbox.TypeCheck {
+	text, ok := r.text(path, raw)
+	switch mode := sandbox.TypeCheck(text); mode {
+	case sandbox.TypeCheckEnforce, sandbox.TypeCheckReport, sandbox.TypeCheckOff:
+		return mode
+	}
+	if ok {
+		r.problem(path, "%q is not a choice; want enforce, report or off", text)
 	}
 	return ""
 }

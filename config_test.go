@@ -46,7 +46,7 @@ func TestReadConfig(t *testing.T) {
 			"far": {"url": "${CONFIG_TEST_UNSET}/mcp", "disabled": true}
 		},
 		"conductor": {"deno": "bin/deno", "timeout": "1m30s", "memory_mb": 64, "connect_timeout": "5s",
-			"call_timeout": "250ms", "max_output": 1000, "max_value": 2000, "isolation": "require", "workspace": "work", "dependencies": ["npm:zod@^3"],
+			"call_timeout": "250ms", "max_output": 1000, "max_value": 2000, "isolation": "require", "workspace": "work", "dependencies": ["npm:zod@^3"], "type_check": "report",
 			"permissions": {"net": ["${CONFIG_TEST_UNSET:-api.example.com}:443"], "env": ["LANG"]}}
 	}`)
 	got, err := conductor.ReadConfig(path)
@@ -68,7 +68,7 @@ func TestReadConfig(t *testing.T) {
 			{Name: "far", URL: "http://disabled.invalid", Disabled: true},
 		},
 		Client: mcpclient.Options{ConnectTimeout: 5 * time.Second, CallTimeout: 250 * time.Millisecond},
-		Sandbox: sandbox.Options{Deno: filepath.Join(dir, "bin", "deno"), Timeout: 90 * time.Second, Isolation: sandbox.IsolationRequire, MaxOutput: 1000, MaxValue: 2000, Profile: sandbox.Profile{
+		Sandbox: sandbox.Options{Deno: filepath.Join(dir, "bin", "deno"), Timeout: 90 * time.Second, Isolation: sandbox.IsolationRequire, TypeCheck: sandbox.TypeCheckReport, MaxOutput: 1000, MaxValue: 2000, Profile: sandbox.Profile{
 			MemoryMB: 64, Workspace: filepath.Join(dir, "work"), Dependencies: sandbox.Dependencies{Allow: []string{"npm:zod@^3"}}, Permissions: sandbox.Permissions{Net: []string{"api.example.com:443"}, Env: []string{"LANG"}},
 		}},
 	}
@@ -164,7 +164,7 @@ func TestReadConfigErrors(t *testing.T) {
 			`mcpServers.github.headers: "Authorization" is not a header that can be sent; is there a line break in it?`}},
 		{"variable name", server(`{"command": "x", "env": {"A=B": "x"}}`), []string{`mcpServers.github.env: "A=B" is not a variable that can be set`}},
 		{"section", section(`{"timout": "30s", "timeout": 30, "memory_mb": "1", "connect_timeout": "30", "call_timeout": "-1s", "max_output": 1.5, "max_value": 0, "deno": true}`), []string{
-			"conductor.timout: is not a key that Conductor knows; did you mean timeout? (the keys here are deno, timeout, memory_mb, connect_timeout, call_timeout, max_output, max_value, isolation, workspace, permissions, dependencies)",
+			"conductor.timout: is not a key that Conductor knows; did you mean timeout? (the keys here are deno, timeout, memory_mb, connect_timeout, call_timeout, max_output, max_value, isolation, workspace, permissions, dependencies, type_check)",
 			`conductor.timeout: is a number; want a duration such as "30s", "2m" or "1m30s"`,
 			`conductor.memory_mb: is a string; want a whole number`,
 			`conductor.connect_timeout: "30" is not a duration; want a duration such as "30s", "2m" or "1m30s"`,
@@ -175,6 +175,7 @@ func TestReadConfigErrors(t *testing.T) {
 		}},
 		{"section too long", section(`{"timeout": "10m"}`), []string{`conductor.timeout: "10m" is too long; the most is 5m0s`}},
 		{"isolation", section(`{"isolation": "maximal"}`), []string{`conductor.isolation: "maximal" is not a choice; want require or off, or leave it out for what the machine offers`}},
+		{"type check", section(`{"type_check": "lenient"}`), []string{`conductor.type_check: "lenient" is not a choice; want enforce, report or off`}},
 		{"permissions", section(`{"permissions": {"network": ["*"], "read": "all"}}`), []string{
 			"conductor.permissions.network: is not a key that Conductor knows (the keys here are net, read, write, env, run, ffi, sys, import)",
 			"conductor.permissions.read: is a string; want an array of strings",

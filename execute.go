@@ -36,6 +36,9 @@ type Result struct {
 	Stderr string `json:"stderr"`
 	// Error is nil if Phase is [sandbox.PhaseOK].
 	Error *ProgramError `json:"error,omitempty"`
+	// Diagnostics are all mistakes that the type check has found, at most five; the
+	// first of them is Error if the program was not run because of them.
+	Diagnostics []ProgramError `json:"diagnostics,omitempty"`
 	// Calls is the ledger of the tool calls that the program made, in its order.
 	Calls []Call `json:"calls"`
 	// DurationMS is the program's running time in milliseconds.
@@ -144,7 +147,11 @@ func (c *Conductor) call(ctx context.Context, loaded []string, call sandbox.Call
 	if result.IsError {
 		return nil, toolError(t.ID(), server.Signature(t.Name), result)
 	}
-	return toolValue(result, server.WrapsResult(t.Name))
+	value, err := toolValue(result, server.WrapsResult(t.Name))
+	if err == nil {
+		c.observe(&t, value)
+	}
+	return value, err
 }
 
 // explainMissing says why a program cannot import a module, or a name from it.
@@ -249,6 +256,9 @@ func (v *Conversation) result(run *sandbox.Result) *Result {
 			message = e.Name + ": " + message
 		}
 		result.Error = &ProgramError{Message: message, Line: e.Line, Column: e.Column, Hint: e.Hint}
+	}
+	for _, d := range run.Diagnostics {
+		result.Diagnostics = append(result.Diagnostics, ProgramError{Message: d.Name + ": " + d.Message, Line: d.Line, Column: d.Column, Hint: d.Hint})
 	}
 	for _, call := range run.Calls {
 		result.Calls = append(result.Calls, Call{

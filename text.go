@@ -123,6 +123,9 @@ func (r *Result) Text() string {
 		if e.Hint != "" {
 			b.WriteString("hint: " + e.Hint + "\n")
 		}
+		if len(r.Diagnostics) > 0 {
+			r.writeDiagnostics(&b)
+		}
 		r.writeCalls(&b)
 	} else if r.Value != nil {
 		b.Write(r.Value)
@@ -136,6 +139,20 @@ func (r *Result) Text() string {
 		}
 	}
 	return b.String()
+}
+
+// writeDiagnostics writes those that are not the error itself.
+func (r *Result) writeDiagnostics(b *strings.Builder) {
+	for _, d := range r.Diagnostics {
+		if d == *r.Error {
+			continue
+		}
+		fmt.Fprintf(b, "also at line %d, column %d: %s", d.Line, d.Column, d.Message)
+		if d.Hint != "" {
+			b.WriteString(" (" + d.Hint + ")")
+		}
+		b.WriteString("\n")
+	}
 }
 
 // maxListedCalls bounds the ledger in a text; the whole one is in [Result.Calls].

@@ -44,8 +44,10 @@ type bundle struct {
 	// packages is a script to run before the code, if it imports more of them than
 	// a waiting process has.
 	packages string
-	// program is the text that was sent, for positions.
+	// program is the text that was sent, for positions; layout is what outline.wrap
+	// has made of it.
 	program   string
+	layout    string
 	sourceMap []byte
 }
 
@@ -71,11 +73,12 @@ func compile(ctx context.Context, p *Program, packages *deps.Set) (*bundle, *Pro
 	if outline.empty {
 		return nil, &ProgramError{Message: "the program is empty", Hint: "send TypeScript; its value is the last expression, a top-level return or an export default"}
 	}
-	wrapped, problem := transform(code, outline)
+	layout := outline.wrap(code)
+	wrapped, problem := transform(code, layout)
 	if problem != nil {
 		return nil, problem
 	}
-	b := &bundle{program: code}
+	b := &bundle{program: code, layout: layout}
 	for _, d := range outline.imports {
 		b.imports = append(b.imports, Import{Statement: code[d.start:d.end], Specifier: d.specifier})
 	}
@@ -97,8 +100,8 @@ func compile(ctx context.Context, p *Program, packages *deps.Set) (*bundle, *Pro
 
 // transform strips the types and prints the program in esbuild's own layout, in
 // which each statement of the body starts a line that is indented by two spaces.
-func transform(code string, o *outline) (string, *ProgramError) {
-	result := api.Transform(o.wrap(code), api.TransformOptions{
+func transform(code, layout string) (string, *ProgramError) {
+	result := api.Transform(layout, api.TransformOptions{
 		Loader:        api.LoaderTS,
 		Sourcefile:    programFile,
 		Sourcemap:     api.SourceMapInline,

@@ -15,7 +15,8 @@ import (
 func withPackages(t *testing.T) *sandbox.Sandbox {
 	t.Helper()
 	s, err := sandbox.New(t.Context(), &sandbox.Options{
-		Profile: sandbox.Profile{Dependencies: sandbox.Dependencies{Allow: []string{"npm:zod@^3", "npm:ms@2.1.3"}}},
+		TypeCheck: sandbox.TypeCheckOff,
+		Profile:   sandbox.Profile{Dependencies: sandbox.Dependencies{Allow: []string{"npm:zod@^3", "npm:ms@2.1.3"}}},
 	})
 	if err != nil {
 		if os.Getenv("CI") == "" {

@@ -79,6 +79,19 @@ func ExampleProfile_permissions() {
 	// Output: ok ["north","NotCapable"]
 }
 
+// A program whose types are wrong does not run.
+func ExampleOptions_typeCheck() {
+	show(&sandbox.Options{TypeCheck: sandbox.TypeCheckEnforce}, &sandbox.Program{
+		Code: `
+			import { price } from "./shop";
+			return await price({ itm: "tea" })`,
+		Modules: []sandbox.Module{{Specifier: "./shop", Source: `
+			import { call } from "conductor:bridge";
+			export function price(args: { item: string }): Promise<number> { return call("shop.price", args); }`}},
+	})
+	// Output: type_error: did you mean to write 'item'?
+}
+
 // The layers of the operating system can be a condition.
 func ExampleOptions_isolation() {
 	s, err := sandbox.New(context.Background(), &sandbox.Options{Isolation: sandbox.IsolationRequire})
@@ -195,9 +208,10 @@ func ExamplePauseClock() {
 	// Output: ok "approved"
 }
 
-// A profile can differ from program to program.
+// A profile can differ from program to program. (The type check knows as well: without
+// it being off, the first program would not run.)
 func ExampleProgram_profile() {
-	s, err := sandbox.New(context.Background(), nil)
+	s, err := sandbox.New(context.Background(), &sandbox.Options{TypeCheck: sandbox.TypeCheckOff})
 	if err != nil {
 		log.Fatal(err)
 	}

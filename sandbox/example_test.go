@@ -98,7 +98,7 @@ func ExampleResult_error() {
 	// Output:
 	// rejected | line 2, column 11: SyntaxError: Unexpected ";"
 	// runtime_error | line 2, column 14: TypeError: Cannot read properties of null (reading 'length')
-	// runtime_error | line 1, column 19: NotCapable: Requires read access to "/etc/passwd"
+	// type_error | line 1, column 14: TS2304: Cannot find name 'Deno'.
 }
 
 // OnLog hears the program while it runs.

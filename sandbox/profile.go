@@ -146,6 +146,8 @@ type prepared struct {
 	env    []string // added to the environment
 	policy jail.Policy
 	limits jail.Limits
+	// granted tells whether there is anything that the namespace Deno is good for.
+	granted bool
 	// packages are the installed dependencies, or nil.
 	packages *deps.Set
 	pool     *pool
@@ -241,6 +243,8 @@ func (s *Sandbox) newPrepared(ctx context.Context, p Profile) (*prepared, error)
 	if ready.flags, err = ready.Permissions.flags(); err != nil {
 		return nil, err
 	}
+	ready.granted = p.Workspace != "" || len(ready.Permissions.Net)+len(ready.Permissions.Read)+len(ready.Permissions.Write)+
+		len(ready.Permissions.Env)+len(ready.Permissions.Run)+len(ready.Permissions.FFI)+len(ready.Permissions.Sys) > 0
 	for _, name := range p.Permissions.Env {
 		if value, ok := os.LookupEnv(name); ok {
 			ready.env = append(ready.env, name+"="+value)

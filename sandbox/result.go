@@ -53,6 +53,10 @@ type Result struct {
 	StderrBytes int64
 	// Error is nil if Phase is [PhaseOK].
 	Error *ProgramError
+	// Diagnostics are all mistakes that the type check has found, at most five, in
+	// the order of the text; Error is the first of them if Phase is
+	// [PhaseTypeError].
+	Diagnostics []ProgramError
 	// Calls are the calls that the program made, in the order in which it made them.
 	Calls []CallRecord
 	// Layers are the layers of the operating system that were in force.

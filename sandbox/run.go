@@ -39,6 +39,20 @@ func (s *Sandbox) Run(ctx context.Context, p *Program) (*Result, error) {
 	if problem != nil {
 		return rejected(problem), nil
 	}
+	var mistakes []ProgramError
+	if s.types != nil {
+		if mistakes, err = s.checkTypes(runCtx, p, profile, bundle); err != nil {
+			if runCtx.Err() != nil {
+				return nil, s.cause(ctx, err)
+			}
+			// The checker has failed, and not the program: it may run, as it would have
+			// where there is none.
+			s.opts.Logger.Warn("sandbox: a program runs without a type check", "error", err)
+		}
+		if len(mistakes) > 0 && s.opts.TypeCheck != TypeCheckReport {
+			return wrongTypes(mistakes), nil
+		}
+	}
 	queued := time.Now()
 	done, err := s.turn(runCtx)
 	if err != nil {
@@ -61,7 +75,7 @@ func (s *Sandbox) Run(ctx context.Context, p *Program) (*Result, error) {
 	}()
 	r := &run{opts: &s.opts, program: p, profile: profile, bundle: bundle, process: process, slots: make(chan struct{}, s.opts.MaxInFlight)}
 	result := r.do(runCtx)
-	result.Waited, result.Layers = waited, process.layers
+	result.Waited, result.Layers, result.Diagnostics = waited, process.layers, mistakes
 	if result.Phase == PhaseCancelled {
 		return result, s.cause(ctx, context.Canceled)
 	}

@@ -66,6 +66,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/conductor/conductor/internal/jail"
+	"github.com/conductor/conductor/internal/typecheck"
 )
 
 // Defaults and bounds of [Options].
@@ -119,6 +120,12 @@ type Options struct {
 	// Timeout is how long a program may run when its [Program.Timeout] is zero.
 	// Zero means [DefaultTimeout]; the most is [MaxTimeout].
 	Timeout time.Duration
+	// TypeCheck says what becomes of a program whose types are wrong. The check knows
+	// the types of [Program.Modules], of installed packages, and of what the runtime
+	// has; `any` may be implicit. Empty means that such a program is not run, if
+	// TypeScript is there: $CONDUCTOR_TSC, the cache folder, or else the pinned
+	// version from the npm registry (10 MB).
+	TypeCheck TypeCheck
 	// WallTimeout is how long a run may take even while its clock stands still (see
 	// [PauseClock]). Zero means 15 minutes.
 	WallTimeout time.Duration
@@ -206,6 +213,7 @@ type Sandbox struct {
 	deno Deno
 	dir  string // holds each process's own folder
 
+	types    *typecheck.Checker // nil if types are not checked
 	defaults *prepared
 	turns    chan struct{} // holds one for each run
 
@@ -255,6 +263,10 @@ func New(ctx context.Context, options *Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
+	if s.types, err = newChecker(ctx, &s.opts); err != nil {
+		s.defaults.pool.close()
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
 	s.logLayers()
 	return s, nil
 }
@@ -287,7 +299,11 @@ func (s *Sandbox) Close() error {
 	if !first {
 		return nil
 	}
-	return os.RemoveAll(s.dir)
+	var err error
+	if s.types != nil {
+		err = s.types.Close()
+	}
+	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
 // Pool tells what the processes are doing.

@@ -75,9 +75,9 @@ func TestExecJSON(t *testing.T) {
 		t.Errorf("calls: %v", got["calls"])
 	}
 
-	o = cli(t, "\n  oops();\nreturn 1;", "exec", "--json", "--config", config, "-")
-	o.check(t, exitFailed, []string{"{"}, []string{"stdin:2:3: runtime_error: "})
-	if got := o.decode(t)["error"].(map[string]any); got["line"] != 2.0 || got["column"] != 3.0 {
+	o = cli(t, "\n  (undefined as any)();\nreturn 1;", "exec", "--json", "--config", config, "-")
+	o.check(t, exitFailed, []string{"{"}, []string{"stdin:2:4: runtime_error: "})
+	if got := o.decode(t)["error"].(map[string]any); got["line"] != 2.0 || got["column"] != 4.0 {
 		t.Errorf("error: %v", got)
 	}
 }

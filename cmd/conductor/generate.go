@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/conductor/conductor/codegen"
+	"github.com/conductor/conductor/internal/typecheck"
 )
 
 func generateCommand() *command {
@@ -31,8 +32,9 @@ Example:
 		define: func(flags *flag.FlagSet) action {
 			asJSON := jsonFlag(flags)
 			tools := flags.String("tools", "", "the `FILE` with the tools")
+			check := flags.Bool("check", false, "check the types of the module, and exit with status 1 if there is a mistake in it")
 			name := flags.String("server", "", "the `NAME` of the server; without it, that of the file")
-			return func(_ context.Context, s *streams, args []string) error {
+			return func(ctx context.Context, s *streams, args []string) error {
 				switch {
 				case len(args) > 0:
 					return usagef("takes no argument, but there is %q; the file is --tools FILE", args[0])
@@ -53,7 +55,11 @@ Example:
 				if more {
 					fmt.Fprintf(s.stderr, "%s: this is one page of several (there is a nextCursor): tools are missing\n", *tools)
 				}
-				return generate(s, *name, list, *asJSON)
+				source, err := generate(s, *name, list, *asJSON)
+				if err != nil || !*check {
+					return err
+				}
+				return checkModule(ctx, s, source)
 			}
 		},
 	}
@@ -173,7 +179,31 @@ type diagnostic struct {
 	Message string `json:"message"`
 }
 
-func generate(s *streams, name string, list []codegen.Tool, asJSON bool) error {
+// checkModule has the module checked as a program would be. Its mistakes go to
+// standard error.
+func checkModule(ctx context.Context, s *streams, source string) (err error) {
+	checker, err := typecheck.New(ctx, &typecheck.Options{
+		Progress: func(message string) { fmt.Fprintf(s.stderr, "conductor: %s\n", printable(message)) },
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, checker.Close()) }()
+	mistakes, err := checker.Check(ctx, &typecheck.Program{Wrapped: source, Syntax: true})
+	if err != nil {
+		return err
+	}
+	for _, m := range mistakes {
+		fmt.Fprintf(s.stderr, "%d:%d: TS%d: %s\n", m.Line, m.Column, m.Code, printable(m.Message))
+	}
+	if len(mistakes) > 0 {
+		return errFailed
+	}
+	return nil
+}
+
+// generate prints the module, and returns its source.
+func generate(s *streams, name string, list []codegen.Tool, asJSON bool) (string, error) {
 	server := codegen.NewServer(name, list, nil)
 	document := generated{Server: name, Module: server.ModulePath(), Import: server.ImportLine(), Tools: []generatedTool{}, Diagnostics: []diagnostic{}}
 	var names []string
@@ -192,8 +222,8 @@ func generate(s *streams, name string, list []codegen.Tool, asJSON bool) error {
 		fmt.Fprintf(s.stderr, "%s: %s: %s\n", printable(d.Tool), printable(d.Path), printable(d.Message))
 	}
 	if asJSON {
-		return writeJSON(s.stdout, document)
+		return document.TypeScript, writeJSON(s.stdout, document)
 	}
 	_, err := io.WriteString(s.stdout, document.TypeScript)
-	return err
+	return document.TypeScript, err
 }

@@ -79,6 +79,7 @@ func TestGenerate(t *testing.T) {
 			want := []string{`export function add(args: AddArgs)`, `call("math.add", args)`}
 			cli(t, "", "generate", "--tools", writeFile(t, "math.json", text)).check(t, exitOK, want, nil)
 			cli(t, text, "generate", "--tools", "-", "--server", "math").check(t, exitOK, want, nil)
+			cli(t, text, "generate", "--check", "--tools", "-", "--server", "math").check(t, exitOK, want, nil)
 		})
 	}
 	o := cli(t, `{"nextCursor": "2", "tools": [`+addTool+`, `+addTool+`]}`, "generate", "--json", "--tools", "-")

@@ -12,12 +12,15 @@ import (
 // roleEnv makes the test binary play the program in the jail, see roles.
 const roleEnv = "JAIL_TEST_ROLE"
 
+var spins int
+
 // roles are what the test binary can be started as.
 var roles = map[string]func() int{
 	"exit": func() int { return 0 },
 	"loop": func() int {
 		fmt.Println("looping")
-		for {
+		for n := 0; ; n++ {
+			spins = n // not to sleep is the point
 		}
 	},
 }

@@ -349,6 +349,9 @@ func schemaOf(t reflect.Type) object {
 	properties, required := object{}, []any{}
 	for _, f := range reflect.VisibleFields(t) {
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
+		if name == "-" {
+			continue
+		}
 		properties[name] = schemaOf(f.Type)
 		if options != "omitempty" {
 			required = append(required, name)

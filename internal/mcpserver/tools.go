@@ -167,6 +167,20 @@ const (
 			},
 			"required": ["message"]
 		},
+		"diagnostics": {
+			"type": "array",
+			"description": "All mistakes in the program's types, if it was not run because of them",
+			"items": {
+				"type": "object",
+				"properties": {
+					"message": {"type": "string"},
+					"line": {"type": "integer"},
+					"column": {"type": "integer"},
+					"hint": {"type": "string"}
+				},
+				"required": ["message"]
+			}
+		},
 		"calls": {
 			"type": "array",
 			"description": "The tool calls that the program made, in its order",

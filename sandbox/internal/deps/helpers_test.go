@@ -133,11 +133,11 @@ func tryCompile(set *deps.Set, code string) (built, error) {
 			})
 		}}},
 	})
-	for _, m := range append(result.Errors, result.Warnings...) {
-		if err, ok := m.Detail.(error); ok {
+	if said := append(result.Errors, result.Warnings...); len(said) > 0 {
+		if err, ok := said[0].Detail.(error); ok {
 			return built{}, err
 		}
-		return built{}, errors.New(m.Text)
+		return built{}, errors.New(said[0].Text)
 	}
 	script, err := imports.Script(context.Background())
 	return built{string(result.OutputFiles[0].Contents), script}, err
