@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -147,6 +146,3 @@ func olderThan(version, other string) bool {
 	}
 	return len(a) < len(b)
 }
-
-// platform is the pair by which the pins are found.
-func platform() string { return runtime.GOOS + "/" + runtime.GOARCH }

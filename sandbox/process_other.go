@@ -9,16 +9,8 @@ import (
 	"syscall"
 )
 
-func ownGroup(*exec.Cmd) {}
-
 // closeDescriptors has nothing to do: handles are inherited by name only.
 func closeDescriptors(*exec.Cmd) error { return nil }
-
-func killGroup(cmd *exec.Cmd) {
-	if cmd.Process != nil {
-		_ = cmd.Process.Kill()
-	}
-}
 
 func signalOf(*exec.Cmd) syscall.Signal { return 0 }
 
