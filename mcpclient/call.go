@@ -15,8 +15,12 @@ import (
 func (c *connection) current(ctx context.Context) (*link, error) {
 	select {
 	case <-c.settled:
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: %q is still connecting: %w", ErrUnavailable, c.server.Name, context.Cause(ctx))
+	default:
+		select {
+		case <-c.settled:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %q is still connecting: %w", ErrUnavailable, c.server.Name, context.Cause(ctx))
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

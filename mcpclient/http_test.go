@@ -246,7 +246,7 @@ func TestHTTPCallFailures(t *testing.T) {
 		want    string
 	}{
 		{"drop", true, "EOF"},
-		{"http.StatusServiceUnavailable", true, "503 Service Unavailable (busy)"},
+		{"503", true, "503 Service Unavailable (busy)"},
 		{"429", false, "retry after 7"},
 		{"413", false, "413"},
 	} {

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf16"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -274,13 +275,52 @@ func virtualModules(p *Program, modules map[string]string) api.Plugin {
 		return api.OnResolveResult{}, fmt.Errorf("cannot import %q: %s", args.Path, available(p.Modules))
 	}
 	load := func(args api.OnLoadArgs) (api.OnLoadResult, error) {
-		source := modules[args.Path]
+		source := withoutTypes(modules[args.Path])
 		return api.OnLoadResult{Contents: &source, Loader: api.LoaderTS}, nil
 	}
 	return api.Plugin{Name: "modules", Setup: func(build api.PluginBuild) {
 		build.OnResolve(api.OnResolveOptions{Filter: ".*"}, resolve)
 		build.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: moduleNamespace}, load)
 	}}
+}
+
+// stripped remembers modules without their types: the same ones come with each
+// program, and most of their text is types, which would be parsed each time.
+var stripped struct {
+	sync.Mutex
+	order []string // oldest first
+	of    map[string]string
+	bytes int
+}
+
+// maxStripped bounds what is remembered.
+const maxStripped = 32 << 20
+
+// withoutTypes returns the JavaScript of a module, or the module itself if it is not
+// valid: the build then says what is wrong.
+func withoutTypes(source string) string {
+	stripped.Lock()
+	defer stripped.Unlock()
+	if code, ok := stripped.of[source]; ok {
+		return code
+	}
+	result := api.Transform(source, api.TransformOptions{Loader: api.LoaderTS, MinifyWhitespace: true, LegalComments: api.LegalCommentsNone})
+	code := string(result.Code)
+	if len(result.Errors) > 0 || len(source)+len(code) > maxStripped {
+		return source
+	}
+	for stripped.bytes+len(source)+len(code) > maxStripped {
+		oldest := stripped.order[0]
+		stripped.bytes -= len(oldest) + len(stripped.of[oldest])
+		stripped.order = stripped.order[1:]
+		delete(stripped.of, oldest)
+	}
+	if stripped.of == nil {
+		stripped.of = map[string]string{}
+	}
+	stripped.order, stripped.of[source] = append(stripped.order, source), code
+	stripped.bytes += len(source) + len(code)
+	return code
 }
 
 // available says what can be imported.

@@ -29,7 +29,7 @@ const (
 // box makes a sandbox with a pool of this size.
 func (e *Env) box(ctx context.Context, pool int) (*sandbox.Sandbox, error) {
 	opts := e.Sandbox
-	opts.PoolSize = pool
+	opts.PoolSize, opts.TypeCheck = pool, sandbox.TypeCheckOff
 	return sandbox.New(ctx, &opts)
 }
 

@@ -38,7 +38,7 @@ func TestGlobals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := sandbox.New(t.Context(), nil)
+	s, err := sandbox.New(t.Context(), &sandbox.Options{TypeCheck: sandbox.TypeCheckOff})
 	if err != nil {
 		t.Fatal(err)
 	}
