@@ -47,9 +47,13 @@ type bundle struct {
 	packages string
 	// program is the text that was sent, for positions; layout is what outline.wrap
 	// has made of it.
-	program   string
-	layout    string
-	sourceMap []byte
+	program string
+	layout  string
+	// transformed is the program in esbuild's layout, hasDefault whether it has an
+	// export default.
+	transformed string
+	hasDefault  bool
+	sourceMap   []byte
 }
 
 // maxNesting is how deep a program may be nested, counting everything that is not
@@ -57,9 +61,8 @@ type bundle struct {
 // process when a stack has a gigabyte.
 const maxNesting = 50_000
 
-// compile turns a program into a bundle, or says what is wrong with it. It runs
-// nothing. The packages may be nil.
-func compile(ctx context.Context, p *Program, packages *deps.Set) (*bundle, *ProgramError) {
+// parse reads a program, or says what is wrong with it.
+func parse(p *Program) (*bundle, *ProgramError) {
 	code := stripFence(p.Code)
 	if deps.TooDeep([]byte(code), maxNesting) {
 		return nil, &ProgramError{Name: "SyntaxError", Message: "the program is nested too deeply"}
@@ -79,24 +82,25 @@ func compile(ctx context.Context, p *Program, packages *deps.Set) (*bundle, *Pro
 	if problem != nil {
 		return nil, problem
 	}
-	b := &bundle{program: code, layout: layout}
+	b := &bundle{program: code, layout: layout, transformed: wrapped}
 	for _, d := range outline.imports {
 		b.imports = append(b.imports, Import{Statement: code[d.start:d.end], Specifier: d.specifier})
 	}
-	returning, ok := returnLastExpression(wrapped)
-	if ok && outline.defaultExpr == nil && outline.defaultName == "" {
-		if problem = b.bundle(ctx, p, packages, returning); problem == nil {
-			return b, nil
-		}
-		if problem.Name != "SyntaxError" {
-			return nil, problem
+	b.hasDefault = outline.defaultExpr != nil || outline.defaultName != ""
+	return b, nil
+}
+
+// link makes the code of a program that was parsed, or says what is wrong with its
+// imports. The packages may be nil.
+func (b *bundle) link(ctx context.Context, p *Program, packages *deps.Set) *ProgramError {
+	if returning, ok := returnLastExpression(b.transformed); ok && !b.hasDefault {
+		problem := b.join(ctx, p, packages, returning)
+		if problem == nil || problem.Name != "SyntaxError" {
+			return problem
 		}
 		// The line that looked like an expression was none: run without its value.
 	}
-	if problem = b.bundle(ctx, p, packages, wrapped); problem != nil {
-		return nil, problem
-	}
-	return b, nil
+	return b.join(ctx, p, packages, b.transformed)
 }
 
 // transform strips the types and prints the program in esbuild's own layout, in
@@ -198,9 +202,9 @@ func splitMapping(line string) (first, second string) {
 	return first, second
 }
 
-// bundle joins the transformed program and the virtual modules that it imports into
-// one module.
-func (b *bundle) bundle(ctx context.Context, p *Program, packages *deps.Set, wrapped string) *ProgramError {
+// join makes one module of the transformed program and the virtual modules that it
+// imports.
+func (b *bundle) join(ctx context.Context, p *Program, packages *deps.Set, wrapped string) *ProgramError {
 	modules := map[string]string{BridgeModule: bridgeSource}
 	for _, m := range p.Modules {
 		modules[m.Specifier] = m.Source

@@ -35,23 +35,18 @@ func (s *Sandbox) Run(ctx context.Context, p *Program) (*Result, error) {
 	if err != nil {
 		return nil, s.cause(ctx, err)
 	}
-	bundle, problem := compile(runCtx, p, profile.packages)
+	bundle, problem := parse(p)
 	if problem != nil {
 		return rejected(problem), nil
 	}
-	var mistakes []ProgramError
-	if s.types != nil {
-		if mistakes, err = s.checkTypes(runCtx, p, profile, bundle); err != nil {
-			if runCtx.Err() != nil {
-				return nil, s.cause(ctx, err)
-			}
-			// The checker has failed, and not the program: it may run, as it would have
-			// where there is none.
-			s.opts.Logger.Warn("sandbox: a program runs without a type check", "error", err)
-		}
-		if len(mistakes) > 0 && s.opts.TypeCheck != TypeCheckReport {
-			return wrongTypes(mistakes), nil
-		}
+	mistakes, problem := s.linkAndCheck(runCtx, p, profile, bundle)
+	switch {
+	case problem != nil:
+		return rejected(problem), nil
+	case runCtx.Err() != nil:
+		return nil, s.cause(ctx, runCtx.Err())
+	case len(mistakes) > 0 && s.opts.TypeCheck != TypeCheckReport:
+		return wrongTypes(mistakes), nil
 	}
 	queued := time.Now()
 	done, err := s.turn(runCtx)

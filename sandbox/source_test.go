@@ -49,7 +49,7 @@ func utf16Index(s, sub string) int {
 
 // What scan makes of any text must come out of wrap without a panic, with the
 // lines where userLine expects them.
-func FuzzCompile(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	for _, code := range []string{
 		"", "1", "import a from 'a'", "export default 1", "export default class A {}", "export {", "export { a } from 'a'",
 		"`${`${", "/[/]/", "a / b / c", "'", "/*", "#!/usr/bin/env deno\n1", "import('a')", "import.meta.url", "x.import", "```ts\n1\n```",
@@ -71,8 +71,14 @@ func FuzzCompile(f *testing.F) {
 		if got, want := strings.Count(wrapped, "\n"), 2*strings.Count(code, "\n")+4; got != want {
 			t.Errorf("%d line breaks, want %d, in\n%s", got, want, wrapped)
 		}
-		if b, problem := compile(t.Context(), &Program{Code: code}, nil); (b == nil) == (problem == nil) {
-			t.Errorf("compile(%q) = %v, %v", code, b, problem)
+		b, problem := parse(&Program{Code: code})
+		if (b == nil) == (problem == nil) {
+			t.Errorf("parse(%q) = %v, %v", code, b, problem)
+		}
+		if b != nil {
+			if problem := b.link(t.Context(), &Program{Code: code}, nil); (b.code == "") == (problem == nil) {
+				t.Errorf("link(%q) = %v", code, problem)
+			}
 		}
 	})
 }

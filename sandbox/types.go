@@ -52,6 +52,33 @@ func newChecker(ctx context.Context, opts *Options) (*typecheck.Checker, error) 
 	return nil, fmt.Errorf("sandbox: %w", err)
 }
 
+// linkAndCheck does both at the same time. What link finds comes first: the types of
+// an import that is not there are no news.
+func (s *Sandbox) linkAndCheck(ctx context.Context, p *Program, profile *prepared, b *bundle) ([]ProgramError, *ProgramError) {
+	if s.types == nil {
+		return nil, b.link(ctx, p, profile.packages)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var mistakes []ProgramError
+	checked := make(chan struct{})
+	go func() {
+		defer close(checked)
+		var err error
+		if mistakes, err = s.checkTypes(ctx, p, profile, b); err != nil && ctx.Err() == nil {
+			// The checker has failed, and not the program: it may run, as it would have
+			// where there is none.
+			s.opts.Logger.Warn("sandbox: a program runs without a type check", "error", err)
+		}
+	}()
+	problem := b.link(ctx, p, profile.packages)
+	if problem != nil {
+		cancel()
+	}
+	<-checked
+	return mistakes, problem
+}
+
 // checkTypes returns the mistakes of a program that esbuild has accepted.
 func (s *Sandbox) checkTypes(ctx context.Context, p *Program, profile *prepared, b *bundle) ([]ProgramError, error) {
 	lines := strings.Count(b.program, "\n") + 1
