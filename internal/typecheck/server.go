@@ -274,7 +274,9 @@ func (s *server) failure(err error) error {
 	s.kill()
 	<-s.exited
 	said := s.stderr.String()
-	for _, ending := range []string{"out of memory", "cannot allocate memory", "stack exceeds", "stack overflow"} {
+	// The last is what Go's own runtime meets when its collector gets no memory; a
+	// mistake of TypeScript's is a panic.
+	for _, ending := range []string{"out of memory", "cannot allocate memory", "stack exceeds", "stack overflow", "SIGSEGV: segmentation violation"} {
 		if strings.Contains(said, ending) {
 			return fmt.Errorf("%w: it takes too much memory; use simpler types", ErrTooComplex)
 		}
