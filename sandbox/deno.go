@@ -119,6 +119,8 @@ func inspectDeno(ctx context.Context, path, source string) (Deno, error) {
 		return Deno{}, err
 	}
 	cmd := exec.CommandContext(ctx, path, "--version")
+	// Variables of the host could make it fail, and PATH is for those that are scripts.
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "SYSTEMROOT=" + os.Getenv("SYSTEMROOT"), "NO_COLOR=1", "DENO_NO_UPDATE_CHECK=1"}
 	cmd.WaitDelay = time.Second
 	output, err := cmd.Output()
 	if err != nil {

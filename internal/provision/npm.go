@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/conductor/conductor/internal/procgroup"
 )
 
 const (
@@ -27,8 +29,8 @@ func (p Pin) pack(ctx context.Context, dir string, progress func(string)) (strin
 	cmd := exec.CommandContext(ctx, npm, "pack", "--silent", "--ignore-scripts", "--pack-destination", dir, p.Name+"@"+p.Version)
 	cmd.Dir = dir
 	cmd.WaitDelay = time.Second
-	ownGroup(cmd)
-	cmd.Cancel = func() error { killGroup(cmd); return nil }
+	procgroup.Own(cmd)
+	cmd.Cancel = func() error { return procgroup.Kill(cmd) }
 	var stderr head
 	cmd.Stderr = &stderr
 

@@ -24,6 +24,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/conductor/conductor/internal/filelock"
 )
 
 // ErrChecksum means that a download is not the file that was pinned. Nothing of it
@@ -83,7 +85,7 @@ func (p Pin) Install(ctx context.Context, cache string, progress func(string)) (
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := lockFile(ctx, filepath.Join(cache, strings.ToLower(p.Title)+".lock"))
+	unlock, err := filelock.Lock(ctx, filepath.Join(cache, strings.ToLower(p.Title)+".lock"))
 	if err != nil {
 		return "", err
 	}

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"time"
 	"unicode"
+
+	"github.com/conductor/conductor/internal/procgroup"
 )
 
 const (
@@ -58,8 +60,8 @@ func (i *installer) fetch(ctx context.Context, tmp string) error {
 	var said tail
 	cmd.Stdout, cmd.Stderr = &said, &said
 	cmd.WaitDelay = time.Second
-	ownGroup(cmd)
-	cmd.Cancel = func() error { return killGroup(cmd) }
+	procgroup.Own(cmd)
+	cmd.Cancel = func() error { return procgroup.Kill(cmd) }
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("deps: starting %s: %w", i.opts.Deno, err)
 	}

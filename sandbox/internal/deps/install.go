@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/conductor/conductor/internal/filelock"
 )
 
 const (
@@ -46,7 +48,7 @@ func Install(ctx context.Context, options *Options) (*Set, error) {
 	if set, err := i.installed(ctx); set != nil || err != nil {
 		return set, err
 	}
-	unlock, err := lockFile(ctx, filepath.Join(i.root, i.key+".lock"))
+	unlock, err := filelock.Lock(ctx, filepath.Join(i.root, i.key+".lock"))
 	if err != nil {
 		return nil, fmt.Errorf("deps: waiting for another installation: %w", err)
 	}
@@ -269,7 +271,7 @@ func takeModules(from, to string) error {
 // place moves a finished set to its name, unless it is there already because
 // another request got the same.
 func (i *installer) place(ctx context.Context, s *Set, sum string) (*Set, error) {
-	unlock, err := lockFile(ctx, filepath.Join(i.root, "place.lock"))
+	unlock, err := filelock.Lock(ctx, filepath.Join(i.root, "place.lock"))
 	if err != nil {
 		return nil, fmt.Errorf("deps: waiting for another installation: %w", err)
 	}

@@ -3,6 +3,7 @@
 // shared: they do find each other if all runs have one DENO_DIR.
 
 //// local-storage: denied, shared
+//// expect: NotADirectory|^ok "denied: 
 localStorage.setItem("a", "left by another run");
 return 1;
 //// run
@@ -44,6 +45,7 @@ const got = await Promise.race([new Promise((resolve) => c.onmessage = (e) => re
 return got ? "ESCAPED: " + got : t.denied("nothing");
 
 //// storage-events: denied
+//// expect: NotADirectory|^ok "denied: 
 //// concurrent
 for (let i = 0; i < 20; i++) { localStorage.setItem("a", "from the other run " + i); await t.sleep(20); }
 return t.denied("written");
@@ -64,11 +66,10 @@ return Deno.cwd();
 //// run
 return "ESCAPED: " + [...Deno.readDirSync(t.previous)].length;
 
-//// folder-is-another: denied
-//// known: notes, probe 8: the program itself has put the path into the message
-return Deno.cwd();
-//// run
-return Deno.cwd() === t.previous ? "ESCAPED: the same folder" : t.denied("another folder");
+//// folder-keeps-nothing: denied
+// All runs without a workspace have the same folder, and none can write to it.
+await Deno.writeTextFile("left-behind", "x");
+return "ESCAPED: written into the folder of all runs";
 
 //// folders-of-all-runs: denied
 //// known: notes, probe 8: the program itself has put the path into the message
@@ -164,6 +165,7 @@ return 1;
 try { return "ESCAPED: " + (0, eval)("%GetOptimizationStatus(() => 1)"); } catch (e) { return t.denied(e.name); }
 
 //// crashed-run-leaves-storage: denied
+//// expect: NotADirectory|^ok "denied: 
 localStorage.setItem("a", "left by a crash");
 process.abort();
 //// run

@@ -1,22 +1,21 @@
 // Storage that needs no permission, and databases. What runs find of each other
 // is in cross-run.ts.
 
-//// local-storage: harmless
-//// why: it is a file in the run's own folder, which is removed
+//// local-storage: denied
+//// expect: NotADirectory
+// It would be a file, and there is no folder for it.
 localStorage.setItem("a", "1");
-return localStorage.getItem("a");
+return "ESCAPED: " + localStorage.getItem("a");
 
 //// session-storage: harmless
 //// why: it is in memory
 sessionStorage.setItem("a", "1");
 return sessionStorage.getItem("a");
 
-//// local-storage-quota: harmless
-//// why: it ends at some megabytes
-//// phases: ok runtime_error
-//// expect: QuotaExceeded|quota|full|exceeded
+//// local-storage-fills-the-disk: denied
+//// expect: NotADirectory
 for (let i = 0; i < 40; i++) localStorage.setItem("k" + i, "x".repeat(1 << 20));
-return "no quota";
+return "ESCAPED: no quota";
 
 //// caches: harmless
 //// why: it is a folder in the run's own folder, which is removed

@@ -1,6 +1,6 @@
 //go:build unix
 
-package provision
+package filelock
 
 import (
 	"context"
@@ -11,8 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile takes an exclusive lock that ends with the process at the latest.
-func lockFile(ctx context.Context, path string) (unlock func(), err error) {
+// interval is how often a lock that another holds is tried again.
+const interval = 20 * time.Millisecond
+
+func lock(ctx context.Context, path string) (func(), error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err
@@ -26,7 +28,7 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 			return nil, errors.Join(err, f.Close())
 		}
 		select {
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(interval):
 		case <-ctx.Done():
 			return nil, errors.Join(ctx.Err(), f.Close())
 		}
