@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 )
 
 var testMarker = []byte("0123456789abcdef")
@@ -117,10 +118,10 @@ func TestServeRefuses(t *testing.T) {
 func TestServeRefusesARepeatedCall(t *testing.T) {
 	stream := testFrame(`{"type":"call","id":1,"target":"a","args":{}}`) + testFrame(`{"type":"call","id":1,"target":"a","args":{}}`)
 	r := &run{
-		opts: &Options{MaxCalls: 1}, program: &Program{}, open: nil, slots: nil,
+		opts: &Options{MaxCalls: 1}, program: &Program{}, open: map[int]time.Time{}, slots: make(chan struct{}, 1),
 		process: &process{stdin: discard{}, frames: newFrameReader(strings.NewReader(stream), testMarker, maxFrame, func([]byte) {})},
 	}
-	r.opts.MaxCalls = 0 // the first is answered at once, without a goroutine
+	defer r.calls.Wait()
 	if _, err := r.serve(t.Context()); err == nil || !strings.Contains(err.Error(), "call has id 1, want 2") {
 		t.Errorf("serve: %v", err)
 	}
