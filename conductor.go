@@ -99,8 +99,8 @@ type Options struct {
 	Sandbox sandbox.Options
 	// Store keeps the conversations. nil means a [conversation.Memory].
 	Store conversation.Store
-	// LazySandbox puts off looking for Deno, and fetching it if need be, from New
-	// to the first Execute: for programs that only search.
+	// LazySandbox puts off looking for Deno and TypeScript, and fetching them if need
+	// be, from New to the first Execute: for programs that only search.
 	LazySandbox bool
 	// Logger hears of what an operator should know; the parts use it too unless
 	// they have one of their own. nil means silence.
