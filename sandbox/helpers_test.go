@@ -74,7 +74,7 @@ func echoProgram(code string) *sandbox.Program {
 	return &sandbox.Program{Code: code, Modules: []sandbox.Module{echo}, Call: answer}
 }
 
-const shortTimeout = 500 * time.Millisecond
+const shortTimeout = 1500 * time.Millisecond
 
 // childrenNamed returns the ids of this process's children with this command name.
 func childrenNamed(t *testing.T, name string) []int {
