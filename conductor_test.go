@@ -696,6 +696,26 @@ func TestClosed(t *testing.T) {
 	}
 }
 
+func TestCloseDuringExecute(t *testing.T) {
+	leaktest.Check(t)
+	c := newConductor(t, &conductor.Options{Servers: []mcpclient.Server{notes(t)}})
+	conv := newConversation(t, c)
+	load(t, conv, "notes.wait")
+	closed := make(chan error, 1)
+	result, err := conv.Execute(t.Context(), "import { wait } from './mcp/notes';\nconsole.log('waiting');\nawait wait()", &conductor.ExecuteOptions{
+		OnLog: func(sandbox.Log) { go func() { closed <- c.Close() }() },
+	})
+	if !errors.Is(err, conductor.ErrClosed) {
+		t.Errorf("error %v", err)
+	}
+	if result == nil || result.Phase != sandbox.PhaseCancelled || result.Stdout != "waiting\n" {
+		t.Errorf("result %+v", result)
+	}
+	if err := <-closed; err != nil {
+		t.Errorf("Close: %v", err)
+	}
+}
+
 // Runs of several conversations, and calls of one run, happen at the same time.
 func TestConcurrentRuns(t *testing.T) {
 	c := newConductor(t, &conductor.Options{Servers: []mcpclient.Server{notes(t), weather(t)}})

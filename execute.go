@@ -95,6 +95,9 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 	}
 	box, err := v.c.sandbox(ctx)
 	if err != nil {
+		if closed := v.c.open(); closed != nil {
+			return nil, closed
+		}
 		return nil, fmt.Errorf("conductor: %w", err)
 	}
 	program := &sandbox.Program{Code: code, Timeout: opts.Timeout, OnLog: opts.OnLog}
@@ -104,8 +107,14 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 	}
 	program.Missing = v.c.explainMissing
 	run, err := box.Run(ctx, program)
+	switch {
+	case errors.Is(err, sandbox.ErrClosed):
+		err = ErrClosed
+	case err != nil:
+		err = fmt.Errorf("conductor: %w", err)
+	}
 	if run == nil {
-		return nil, fmt.Errorf("conductor: %w", err)
+		return nil, err
 	}
 	result := v.result(run)
 	// The calls were made, whatever has become of the caller since.

@@ -54,7 +54,7 @@ type process struct {
 var harnessURL = sync.OnceValue(func() string {
 	// Each process parses it: the smaller the better.
 	small := api.Transform(string(harnessSource), api.TransformOptions{
-		Loader: api.LoaderJS, MinifyWhitespace: true, MinifySyntax: true, MinifyIdentifiers: true, KeepNames: false,
+		Loader: api.LoaderJS, MinifyWhitespace: true, MinifySyntax: true, MinifyIdentifiers: true,
 	})
 	if len(small.Errors) > 0 {
 		panic(small.Errors[0].Text) // it is part of this program
@@ -75,9 +75,9 @@ var denoFlags = func(memoryMB int) []string {
 
 // environment is all that the process inherits: variables of the host could turn
 // Deno's permissions off (DENO_PERMISSION_BROKER_PATH) or redirect it (proxies,
-// DENO_DIR, NPM_CONFIG_*). The folder for Deno cannot exist, being below a file: it then
-// keeps in memory what it would write there, which is faster and cannot pass from
-// run to run.
+// DENO_DIR, NPM_CONFIG_*). The folder for Deno cannot exist, being below a file: it
+// then keeps in memory what it would write there, which is faster and cannot pass
+// from run to run.
 func (s *Sandbox) environment() []string {
 	env := []string{
 		"HOME=" + s.cwd(),

@@ -173,6 +173,7 @@ func (s *Sandbox) prepare(ctx context.Context, p *Profile) (*prepared, error) {
 	}
 	// Several runs may want the same new profile; its packages are installed once,
 	// and the installation ends with the sandbox and not with the first of them.
+	s.runs.Add(1) // Close waits for it; the caller's own run keeps this above zero
 	made := s.preparing.DoChan(key, func() (any, error) {
 		if known := s.profile(key); known != nil {
 			return known, nil
@@ -188,9 +189,14 @@ func (s *Sandbox) prepare(ctx context.Context, p *Profile) (*prepared, error) {
 	})
 	select {
 	case result := <-made:
+		s.runs.Done()
 		added, _ := result.Val.(*prepared)
 		return added, result.Err
 	case <-ctx.Done():
+		go func() {
+			<-made
+			s.runs.Done()
+		}()
 		return nil, ctx.Err()
 	}
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/conductor/conductor/conversation"
 )
 
-// Options configure [New] and [Serve]. The zero value and nil are useful.
+// Options configure [Serve]. The zero value and nil are useful.
 type Options struct {
 	// Servers are the names of the configured servers, for the instructions that a
 	// client gives to its model. They are what is known before any is connected.
@@ -34,12 +34,6 @@ type Options struct {
 
 // Open makes the Conductor behind a server.
 type Open func(context.Context) (*conductor.Conductor, error)
-
-// New returns a server for one session. Each call of a tool asks get for the
-// Conductor, which may block until there is one; listing the tools does not.
-func New(get Open, options *Options) *mcp.Server {
-	return newServer(context.Background(), get, options)
-}
 
 // Serve answers the client on the other side of the transport until it goes, or
 // ctx ends; neither is an error. It opens the Conductor meanwhile, so that the
