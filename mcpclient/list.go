@@ -9,6 +9,8 @@ import (
 	"slices"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/conductor/conductor/internal/tool"
 )
 
 // Bounds of one tools/list, over all its pages.
@@ -116,17 +118,17 @@ func parseTool(data json.RawMessage) (Tool, bool) {
 	if json.Unmarshal(data, &w) != nil || w.Name == "" {
 		return Tool{}, false
 	}
+	var hints tool.Annotations
+	if json.Unmarshal(w.Annotations, &hints) != nil {
+		hints = tool.Annotations{} // half of them could say the opposite of the whole
+	}
 	if w.Title == "" {
 		// "Display name precedence order is: title, annotations.title, then name."
-		var a struct {
-			Title string `json:"title"`
-		}
-		if json.Unmarshal(w.Annotations, &a) == nil {
-			w.Title = a.Title
-		}
+		w.Title = hints.Title
 	}
 	return Tool{
 		Name: w.Name, Title: w.Title, Description: w.Description,
 		InputSchema: present(w.InputSchema), OutputSchema: present(w.OutputSchema),
+		Annotations: hints,
 	}, true
 }

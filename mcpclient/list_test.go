@@ -112,6 +112,24 @@ func TestNewerProtocol(t *testing.T) {
 	}
 }
 
+func TestAnnotations(t *testing.T) {
+	leaktest.Check(t)
+	yes, no := true, false
+	c := ready(t, scripted("{}", `{"tools":[`+
+		`{"name":"a","annotations":{"title":"A","readOnlyHint":true,"destructiveHint":false,"idempotentHint":true,"openWorldHint":true,"more":1}},`+
+		`{"name":"b"},{"name":"c","annotations":{"readOnlyHint":true,"destructiveHint":"no"}}]}`))
+	want := []mcpclient.Annotations{
+		{Title: "A", ReadOnlyHint: true, DestructiveHint: &no, IdempotentHint: true, OpenWorldHint: &yes},
+		{},
+		{}, // what is half understood is not believed
+	}
+	for i, tool := range c.Tools("rawlines") {
+		if diff := cmp.Diff(want[i], tool.Annotations); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tool.Name, diff)
+		}
+	}
+}
+
 func TestTitleOfAnnotations(t *testing.T) {
 	leaktest.Check(t)
 	c := ready(t, scripted("{}", `{"tools":[{"name":"a","annotations":{"title":"The A"}},{"name":"b","title":"B","annotations":{"title":"x"}}]}`))

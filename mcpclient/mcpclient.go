@@ -56,9 +56,13 @@ const Version = "0.1.0-dev"
 // Tool is a tool as a server describes it: Server (the configured name), Name
 // (exact, as on the wire), Title and Description (text for people, may be
 // empty), InputSchema and OutputSchema (JSON Schema exactly as the server wrote
-// it, with its order of properties; empty when the server declares none). ID
-// returns "server.tool". All but Server is untrusted text.
+// it, with its order of properties; empty when the server declares none) and
+// Annotations (its hints about what the tool does). ID returns "server.tool". All but
+// Server is untrusted.
 type Tool = tool.Tool
+
+// Annotations are a server's hints about what a tool does.
+type Annotations = tool.Annotations
 
 // Type names the transport of a [Server].
 type Type string
