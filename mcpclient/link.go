@@ -57,15 +57,7 @@ func dial(ctx context.Context, s *Server, o *Options, version string, tail *ring
 	}
 	stop := context.AfterFunc(ctx, l.abort)
 	defer stop()
-	client := mcp.NewClient(
-		&mcp.Implementation{Name: o.ClientName, Version: o.ClientVersion},
-		&mcp.ClientOptions{
-			Logger: o.Logger.With("server", s.Name),
-			// Not nil, which would advertise roots: this client answers no
-			// requests of servers.
-			Capabilities: &mcp.ClientCapabilities{},
-		})
-	client.AddSendingMiddleware(l.observe)
+	client := l.newClient(s, o)
 	l.session, err = client.Connect(l.life, transport, &mcp.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {
 		return l, err
@@ -139,21 +131,6 @@ func (l *link) observed(t *mcp.StreamableClientTransport) *http.Client {
 	}
 	client.Transport = &roundTripper{base: base, life: l.life, oauth: t.OAuthHandler != nil}
 	return &client
-}
-
-// observe is middleware that watches the handshake.
-func (l *link) observe(next mcp.MethodHandler) mcp.MethodHandler {
-	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
-		switch method {
-		case "server/discover":
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, probePatience)
-			defer cancel()
-		case "initialize":
-			ctx, l.handshake = withExchange(ctx)
-		}
-		return next(ctx, method, req)
-	}
 }
 
 // abort breaks the connection at once.
