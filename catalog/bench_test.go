@@ -3,7 +3,6 @@ package catalog_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"testing"
@@ -15,7 +14,7 @@ import (
 // corpus the servers are repeated under other names.
 func realServers(b testing.TB, n int) []catalog.Server {
 	b.Helper()
-	servers, _ := readServers(b, filepath.Join(corpora(b), "toucan_catalog", "tools.jsonl"))
+	servers := corpus(b, "toucan_catalog", 1).Servers
 	var out []catalog.Server
 	for round := 0; n > 0; round++ {
 		for _, s := range servers {
