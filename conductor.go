@@ -70,6 +70,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -99,6 +100,9 @@ type Options struct {
 	Sandbox sandbox.Options
 	// Store keeps the conversations. nil means a [conversation.Memory].
 	Store conversation.Store
+	// KeepConversations is how long a conversation is kept after its last change.
+	// Zero means [conversation.DefaultKeep], less means for ever.
+	KeepConversations time.Duration
 	// LazySandbox puts off looking for Deno and TypeScript, and fetching them if need
 	// be, from New to the first Execute: for programs that only search.
 	LazySandbox bool
@@ -113,7 +117,7 @@ type Conductor struct {
 	opts    Options
 	client  *mcpclient.Client
 	catalog *catalog.Catalog
-	store   conversation.Store
+	states  conversation.States
 
 	mu      sync.RWMutex
 	modules map[string]*codegen.Server // of the servers that were ever ready, by name
@@ -156,8 +160,9 @@ func New(ctx context.Context, options *Options) (*Conductor, error) {
 			*logger = c.opts.Logger
 		}
 	}
-	if c.store = c.opts.Store; c.store == nil {
-		c.store = conversation.NewMemory(nil)
+	c.states = conversation.States{Store: c.opts.Store, Keep: c.opts.KeepConversations}
+	if c.states.Store == nil {
+		c.states.Store = conversation.NewMemory(nil)
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.connect(groupCtx) })

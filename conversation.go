@@ -53,36 +53,45 @@ func (v *Conversation) ID() string { return v.id }
 func (v *Conversation) Loaded() []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return slices.Clone(v.state.Loaded)
+	return v.state.LoadedIDs()
 }
 
 // refresh reads the state from the store.
 func (v *Conversation) refresh(ctx context.Context) (*conversation.State, error) {
-	state, err := v.c.store.Load(ctx, v.id)
+	v.mu.Lock()
+	before := v.state.Version
+	v.mu.Unlock()
+	state, err := v.c.states.Load(ctx, v.id)
 	if errors.Is(err, conversation.ErrNotFound) {
 		state, err = &conversation.State{ID: v.id}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("conductor: conversation %q: %w", v.id, err)
+		return nil, fmt.Errorf("conductor: %w", err)
 	}
-	v.see(state)
+	v.see(state, before)
 	return state, nil
 }
 
-// update changes the state in the store.
-func (v *Conversation) update(ctx context.Context, change func(*conversation.State)) error {
-	state, err := conversation.Update(ctx, v.c.store, v.id, change)
+// update changes the state in the store; see [conversation.State] for what a change
+// may do.
+func (v *Conversation) update(ctx context.Context, change func(*conversation.State) error) error {
+	state, err := v.c.states.Update(ctx, v.id, change)
 	if err != nil {
 		return fmt.Errorf("conductor: %w", err)
 	}
-	v.see(state)
+	v.see(state, state.Version)
 	return nil
 }
 
-func (v *Conversation) see(state *conversation.State) {
+// see keeps what is newest: another goroutine may have been faster. A conversation
+// that was forgotten has no version; it is empty unless it was begun anew since the
+// handle had the version before.
+func (v *Conversation) see(state *conversation.State, before int64) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.state = *state
+	if state.Version >= v.state.Version || state.Version == 0 && v.state.Version == before {
+		v.state = *state
+	}
 }
 
 // FindOptions refine [Conversation.FindTools]. The zero value means no refinement.
@@ -213,7 +222,7 @@ func (v *Conversation) LoadToolSpec(ctx context.Context, names ...string) (*Load
 	if err := v.c.settle(ctx, names); err != nil {
 		return nil, err
 	}
-	var ids []string
+	var loaded []conversation.LoadedTool
 	for _, name := range names {
 		t, ok := v.c.resolve(name)
 		if !ok {
@@ -221,17 +230,17 @@ func (v *Conversation) LoadToolSpec(ctx context.Context, names ...string) (*Load
 			continue
 		}
 		id := t.ID()
-		if slices.Contains(ids, id) {
+		if slices.ContainsFunc(loaded, func(l conversation.LoadedTool) bool { return l.ID == id }) {
 			continue
 		}
-		ids = append(ids, id)
 		server := v.c.module(t.Server)
+		loaded = append(loaded, conversation.LoadedTool{ID: id, Hash: codegen.SchemaHash(t), Signature: server.Signature(t.Name)})
 		result.Specs = append(result.Specs, ToolSpec{Name: id, Import: server.ImportLine(), TypeScript: server.Declaration(t.Name), Loaded: true})
 	}
-	if len(ids) == 0 {
+	if len(loaded) == 0 {
 		return result, nil
 	}
-	if err := v.update(ctx, func(s *conversation.State) { s.Load(ids...) }); err != nil {
+	if err := v.update(ctx, func(s *conversation.State) error { return s.Load(loaded...) }); err != nil {
 		return nil, err
 	}
 	return result, nil
@@ -272,8 +281,8 @@ func (c *Conductor) unknownTool(name string) UnknownTool {
 // loadedOf returns the loaded tools of one server, by the name on the wire.
 func loadedOf(state *conversation.State, server *codegen.Server) []string {
 	var tools []string
-	for _, id := range state.Loaded {
-		if tool, ok := strings.CutPrefix(id, server.Name()+"."); ok && server.Has(tool) {
+	for _, loaded := range state.Loaded {
+		if tool, ok := strings.CutPrefix(loaded.ID, server.Name()+"."); ok && server.Has(tool) {
 			tools = append(tools, tool)
 		}
 	}

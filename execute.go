@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -90,7 +89,7 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 	if err != nil {
 		return nil, err
 	}
-	if err := v.c.settle(ctx, state.Loaded); err != nil {
+	if err := v.c.settle(ctx, state.LoadedIDs()); err != nil {
 		return nil, err
 	}
 	box, err := v.c.sandbox(ctx)
@@ -103,7 +102,7 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 	program := &sandbox.Program{Code: code, Timeout: opts.Timeout, OnLog: opts.OnLog}
 	program.Modules = v.c.sources(state)
 	program.Call = func(ctx context.Context, call sandbox.Call) (json.RawMessage, error) {
-		return v.c.call(ctx, state.Loaded, call)
+		return v.c.call(ctx, state, call)
 	}
 	program.Missing = v.c.explainMissing
 	run, err := box.Run(ctx, program)
@@ -118,12 +117,9 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 	}
 	result := v.result(run)
 	// The calls were made, whatever has become of the caller since.
-	updateErr := v.update(context.WithoutCancel(ctx), func(s *conversation.State) {
-		s.Runs++
-		s.Calls += len(run.Calls)
-		for _, i := range run.Imports {
-			s.AddImports(conversation.Import{Statement: i.Statement, Specifier: i.Specifier})
-		}
+	updateErr := v.update(context.WithoutCancel(ctx), func(s *conversation.State) error {
+		s.Counters.Add(conversation.Counters{Runs: 1, Calls: int64(len(run.Calls)), RunTime: run.Duration})
+		return nil
 	})
 	return result, errors.Join(err, updateErr)
 }
@@ -143,9 +139,9 @@ func (c *Conductor) sources(state *conversation.State) []sandbox.Module {
 
 // call makes one tool call for a program that may use the loaded tools. Programs
 // can forge a target, so it is checked again here.
-func (c *Conductor) call(ctx context.Context, loaded []string, call sandbox.Call) (json.RawMessage, error) {
+func (c *Conductor) call(ctx context.Context, state *conversation.State, call sandbox.Call) (json.RawMessage, error) {
 	t, ok := c.catalog.Tool(call.Target)
-	if !ok || !slices.Contains(loaded, call.Target) {
+	if !ok || !state.HasLoaded(call.Target) {
 		return nil, errors.New(c.explainTool(call.Target))
 	}
 	result, err := c.client.Call(ctx, t.Server, t.Name, call.Args)

@@ -5,13 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/conductor/conductor/conversation"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/conductor/conductor/conversation"
+	"github.com/conductor/conductor/conversation/storetest"
 )
 
 func TestCheckID(t *testing.T) {
@@ -21,7 +23,7 @@ func TestCheckID(t *testing.T) {
 	}{
 		{conversation.NewID(), true},
 		{"user 42 / thread 7", true},
-		{"会話", true},
+		{"会话", true},
 		{"../../etc/passwd", true}, // only a name: stores must not take it for a path
 		{strings.Repeat("a", conversation.MaxIDLength), true},
 		{"", false},
@@ -43,144 +45,298 @@ func TestCheckID(t *testing.T) {
 	}
 }
 
-func TestState(t *testing.T) {
-	var s conversation.State
-	s.Load("b.x", "a.y")
-	s.Load("b.x", "c.z")
-	if diff := cmp.Diff([]string{"b.x", "a.y", "c.z"}, s.Loaded); diff != "" {
-		t.Errorf("Loaded (-want +got):\n%s", diff)
-	}
-	for i := range 500 {
-		s.AddImports(conversation.Import{Statement: fmt.Sprint("import ", i), Specifier: "m"})
-	}
-	if n := len(s.Imports); n != 200 || s.Imports[n-1].Statement != "import 499" {
-		t.Errorf("%d imports, last %q; want the 200 newest", n, s.Imports[n-1].Statement)
-	}
-}
-
 func TestMemory(t *testing.T) {
-	ctx := t.Context()
-	store := conversation.NewMemory(nil)
-
-	if _, err := store.Load(ctx, "a"); !errors.Is(err, conversation.ErrNotFound) {
-		t.Errorf("Load of nothing: %v, want ErrNotFound", err)
-	}
-	saved := &conversation.State{ID: "a", Loaded: []string{"s.t"}}
-	if err := store.Save(ctx, saved); err != nil {
-		t.Fatal(err)
-	}
-	if saved.Version != 1 || saved.Updated.IsZero() {
-		t.Errorf("after Save: version %d, updated %v", saved.Version, saved.Updated)
-	}
-	saved.Loaded[0] = "changed"
-	loaded, err := store.Load(ctx, "a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if loaded.Loaded[0] != "s.t" {
-		t.Error("the store keeps memory of its caller")
-	}
-	stale := &conversation.State{ID: "a"}
-	if err := store.Save(ctx, stale); !errors.Is(err, conversation.ErrConflict) {
-		t.Errorf("Save of a stale version: %v, want ErrConflict", err)
-	}
-	if err := store.Delete(ctx, "a"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := store.Load(ctx, "a"); !errors.Is(err, conversation.ErrNotFound) {
-		t.Errorf("Load after Delete: %v, want ErrNotFound", err)
-	}
-	if err := store.Save(ctx, &conversation.State{}); !errors.Is(err, conversation.ErrInvalidID) {
-		t.Errorf("Save without id: %v, want ErrInvalidID", err)
-	}
-}
-
-func TestMemoryForgetsTheLeastRecentlyUsed(t *testing.T) {
-	ctx := t.Context()
-	store := conversation.NewMemory(&conversation.MemoryOptions{MaxConversations: 2})
-	for _, id := range []string{"a", "b"} {
-		if err := store.Save(ctx, &conversation.State{ID: id}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := store.Load(ctx, "a"); err != nil {
-		t.Fatal(err)
-	}
-	if err := store.Save(ctx, &conversation.State{ID: "c"}); err != nil {
-		t.Fatal(err)
-	}
-	for id, kept := range map[string]bool{"a": true, "b": false, "c": true} {
-		if _, err := store.Load(ctx, id); (err == nil) != kept {
-			t.Errorf("%s: %v, want kept = %v", id, err, kept)
-		}
-	}
-}
-
-func TestMemoryForgetsTheIdle(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ctx := t.Context()
-		store := conversation.NewMemory(&conversation.MemoryOptions{Idle: time.Hour})
-		if err := store.Save(ctx, &conversation.State{ID: "a"}); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(59 * time.Minute)
-		if _, err := store.Load(ctx, "a"); err != nil {
-			t.Errorf("after 59 minutes: %v", err)
-		}
-		time.Sleep(61 * time.Minute)
-		if _, err := store.Load(ctx, "a"); !errors.Is(err, conversation.ErrNotFound) {
-			t.Errorf("after 61 idle minutes: %v, want ErrNotFound", err)
-		}
+	storetest.Run(t, func(*testing.T) func() conversation.Store {
+		store := conversation.NewMemory(nil)
+		return func() conversation.Store { return store }
 	})
 }
 
-func TestUpdateLosesNothing(t *testing.T) {
-	ctx := t.Context()
-	store := conversation.NewMemory(nil)
-	var wg sync.WaitGroup
-	for i := range 20 {
-		wg.Go(func() {
-			if _, err := conversation.Update(ctx, store, "a", func(s *conversation.State) {
-				s.Load(fmt.Sprintf("s.t%d", i))
-				s.Runs++
-			}); err != nil {
-				t.Error(err)
+func key(id string) conversation.Key { return conversation.Key{Kind: "test", ID: id} }
+
+func TestMemoryForgetsTheLeastRecentlyUsed(t *testing.T) {
+	for name, opts := range map[string]conversation.MemoryOptions{"records": {MaxRecords: 2}, "bytes": {MaxBytes: 25}} {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			store := conversation.NewMemory(&opts)
+			save := func(id string) {
+				if err := store.Save(ctx, &conversation.Record{Key: key(id), Data: []byte("0123456789")}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			save("a")
+			save("b")
+			if _, err := store.Load(ctx, key("a")); err != nil {
+				t.Fatal(err)
+			}
+			save("c")
+			for id, kept := range map[string]bool{"a": true, "b": false, "c": true} {
+				if _, err := store.Load(ctx, key(id)); (err == nil) != kept {
+					t.Errorf("%s: %v, want kept = %v", id, err, kept)
+				}
 			}
 		})
 	}
-	wg.Wait()
-	s, err := store.Load(ctx, "a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.Runs != 20 || len(s.Loaded) != 20 {
-		t.Errorf("%d runs and %d tools after 20 updates", s.Runs, len(s.Loaded))
-	}
+}
+
+func TestStatesForgetTheIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		states := &conversation.States{Store: conversation.NewMemory(nil), Keep: time.Hour}
+		touch := func() {
+			if _, err := states.Update(t.Context(), "a", func(*conversation.State) error { return nil }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		touch()
+		time.Sleep(59 * time.Minute)
+		touch()
+		time.Sleep(59 * time.Minute)
+		if _, err := states.Load(t.Context(), "a"); err != nil {
+			t.Errorf("59 minutes after a change: %v", err)
+		}
+		time.Sleep(2 * time.Minute)
+		if _, err := states.Load(t.Context(), "a"); !errors.Is(err, conversation.ErrNotFound) {
+			t.Errorf("61 minutes after the last change: %v, want ErrNotFound", err)
+		}
+		states.Keep = -1
+		touch()
+		time.Sleep(10 * 365 * 24 * time.Hour)
+		if _, err := states.Load(t.Context(), "a"); err != nil {
+			t.Errorf("kept for ever: %v", err)
+		}
+	})
 }
 
 // busyStore is one in which somebody else always is faster.
 type busyStore struct{ *conversation.Memory }
 
-func (busyStore) Save(context.Context, *conversation.State) error { return conversation.ErrConflict }
+func (busyStore) Save(context.Context, *conversation.Record) error { return conversation.ErrConflict }
 
 func TestUpdateGivesUp(t *testing.T) {
-	_, err := conversation.Update(t.Context(), busyStore{conversation.NewMemory(nil)}, "a", func(*conversation.State) {})
-	if !errors.Is(err, conversation.ErrConflict) {
-		t.Errorf("Update: %v, want ErrConflict", err)
+	change := func(r *conversation.Record) error { return nil }
+	synctest.Test(t, func(t *testing.T) {
+		_, err := conversation.Update(t.Context(), busyStore{conversation.NewMemory(nil)}, key("a"), change)
+		if !errors.Is(err, conversation.ErrConflict) {
+			t.Errorf("Update: %v, want ErrConflict", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		if _, err := conversation.Update(ctx, busyStore{conversation.NewMemory(nil)}, key("a"), change); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Update with a context that ends: %v", err)
+		}
+	})
+}
+
+func TestUpdateThatIsNone(t *testing.T) {
+	store := conversation.NewMemory(nil)
+	refused := errors.New("refused")
+	if _, err := conversation.Update(t.Context(), store, key("a"), func(*conversation.Record) error { return refused }); !errors.Is(err, refused) {
+		t.Errorf("Update: %v, want the error of the change", err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := conversation.Update(ctx, conversation.NewMemory(nil), "a", func(*conversation.State) {}); !errors.Is(err, context.Canceled) {
-		t.Errorf("Update with a cancelled context: %v", err)
+	if _, err := store.Load(t.Context(), key("a")); !errors.Is(err, conversation.ErrNotFound) {
+		t.Errorf("a change that failed was saved: %v", err)
+	}
+	made, err := conversation.Update(t.Context(), store, key("a"), func(*conversation.Record) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	same, err := conversation.Update(t.Context(), store, key("a"), func(r *conversation.Record) error { return nil })
+	if err != nil || same.Version != made.Version {
+		t.Errorf("a change of nothing was saved: version %d after %d, %v", same.Version, made.Version, err)
 	}
 }
 
+func TestState(t *testing.T) {
+	var s conversation.State
+	for _, tools := range [][]conversation.LoadedTool{{{ID: "b.x", Hash: "1"}, {ID: "a.y"}}, {{ID: "b.x", Hash: "2"}, {ID: "c.z"}}} {
+		if err := s.Load(tools...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]conversation.LoadedTool{{ID: "b.x", Hash: "2"}, {ID: "a.y"}, {ID: "c.z"}}, s.Loaded); diff != "" {
+		t.Errorf("Loaded (-want +got):\n%s", diff)
+	}
+	for i := range 500 {
+		s.Bind(conversation.Binding{Name: fmt.Sprintf("n%d", i%250), Specifier: fmt.Sprintf("./m%d", i), Export: "*"})
+	}
+	if n := len(s.Bindings); n != 200 || s.Bindings[n-1].Specifier != "./m499" || s.Bindings[0].Name != "n50" {
+		t.Errorf("%d bindings from %v to %v; want the 200 newest", n, s.Bindings[0], s.Bindings[n-1])
+	}
+	before := len(s.Bindings)
+	s.Bind(conversation.Binding{Name: "a b", Specifier: "m", Export: "*"}, conversation.Binding{Name: "a", Specifier: "\x00", Export: "*"}, conversation.Binding{Name: "a", Specifier: "m"})
+	if len(s.Bindings) != before {
+		t.Errorf("what no program can have written is bound: %v", s.Bindings[before-1:])
+	}
+	if err := s.Load(conversation.LoadedTool{ID: "s." + strings.Repeat("x", 1000)}); !errors.Is(err, conversation.ErrTooLarge) {
+		t.Errorf("Load of a name of 1,000 bytes: %v, want ErrTooLarge", err)
+	}
+	c := conversation.Counters{Runs: 1<<63 - 2}
+	c.Add(conversation.Counters{Runs: 5, Calls: -1, RunTime: time.Second})
+	if diff := cmp.Diff(conversation.Counters{Runs: 1<<63 - 1, RunTime: time.Second}, c); diff != "" {
+		t.Errorf("Counters (-want +got):\n%s", diff)
+	}
+}
+
+func TestEncode(t *testing.T) {
+	s := &conversation.State{ID: "not this", Version: 3, Created: time.UnixMilli(1).UTC(), Counters: conversation.Counters{Runs: 1}}
+	s.Bind(conversation.Binding{Name: "sf", Specifier: "./mcp/sf", Export: "*"})
+	if err := s.Load(conversation.LoadedTool{ID: "sf.query", Hash: "0a", Signature: "sf.query(): Promise<any>"}); err != nil {
+		t.Fatal(err)
+	}
+	data, err := s.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"format":1,"created":"1970-01-01T00:00:00.001Z",` +
+		`"loaded":[{"id":"sf.query","hash":"0a","signature":"sf.query(): Promise\u003cany\u003e"}],` +
+		`"bindings":[{"name":"sf","specifier":"./mcp/sf","export":"*"}],"counters":{"runs":1}}`
+	if diff := cmp.Diff(want, string(data)); diff != "" {
+		t.Errorf("Encode (-want +got):\n%s", diff)
+	}
+	got, err := conversation.DecodeState(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.ID, s.Version = "", 0
+	if diff := cmp.Diff(s, got, cmpopts.IgnoreUnexported(conversation.State{})); diff != "" {
+		t.Errorf("DecodeState (-want +got):\n%s", diff)
+	}
+}
+
+// A replica of an older version does not lose what a newer one keeps.
+func TestUnknownFieldsStay(t *testing.T) {
+	s, err := conversation.DecodeState([]byte(`{"format":1,"loaded":[{"id":"a.b"}],"zebra":[1, 2],"apple":{"x":null}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Load(conversation.LoadedTool{ID: "a.c"}); err != nil {
+		t.Fatal(err)
+	}
+	data, err := s.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(`{"format":1,"loaded":[{"id":"a.b"},{"id":"a.c"}],"apple":{"x":null},"zebra":[1,2]}`, string(data)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	for _, test := range []struct {
+		name, data string
+		want       error
+		says       string
+	}{
+		{"nothing", "", conversation.ErrDamaged, "unexpected end"},
+		{"torn", `{"format":1,"loaded":[{"id":"a.`, conversation.ErrDamaged, "unexpected end"},
+		{"no object", `[]`, conversation.ErrDamaged, "cannot unmarshal array"},
+		{"null", `null`, conversation.ErrDamaged, "no format"},
+		{"no format", `{"loaded":[]}`, conversation.ErrDamaged, "no format"},
+		{"newer", `{"format":2,"loaded":"?"}`, conversation.ErrFormat, "unknown format 2: this version of Conductor reads format 1"},
+		{"wrong type", `{"format":1,"loaded":{}}`, conversation.ErrDamaged, "loaded"},
+		{"twice", `{"format":1,"loaded":[{"id":"a.b"},{"id":"a.b"}]}`, conversation.ErrDamaged, `"a.b"`},
+		{"no tool", `{"format":1,"loaded":[{"id":"ab"}]}`, conversation.ErrDamaged, `"ab"`},
+		{"long tool", `{"format":1,"loaded":[{"id":"a.` + strings.Repeat("b", 1000) + `"}]}`, conversation.ErrTooLarge, "too long"},
+		{"many tools", `{"format":1,"loaded":[` + strings.Repeat(`{"id":"a.b"},`, 10_000) + `{"id":"a.c"}]}`, conversation.ErrTooLarge, "10000 tools"},
+		{"code as a name", `{"format":1,"bindings":[{"name":"a from 'x'; //","specifier":"m","export":"*"}]}`, conversation.ErrDamaged, "not a name"},
+		{"bound twice", `{"format":1,"bindings":[{"name":"a","specifier":"m","export":"*"},{"name":"a","specifier":"n","export":"*"}]}`, conversation.ErrDamaged, "twice"},
+		{"line break", `{"format":1,"bindings":[{"name":"a","specifier":"m\u2028","export":"*"}]}`, conversation.ErrDamaged, "names no module"},
+		{"negative", `{"format":1,"counters":{"runs":-1}}`, conversation.ErrDamaged, "negative"},
+		{"too long", `{"format":1,"x":"` + strings.Repeat(" ", conversation.MaxData) + `"}`, conversation.ErrTooLarge, "at most"},
+		{"deep", `{"format":1,"x":` + strings.Repeat("[", 100_000), conversation.ErrDamaged, "depth"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			_, err := conversation.DecodeState([]byte(test.data))
+			if !errors.Is(err, test.want) || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("DecodeState: %.200v, want %v with %q", err, test.want, test.says)
+			}
+		})
+	}
+}
+
+// What is wrong with stored data names the record, and says what to do.
+func TestDamagedState(t *testing.T) {
+	states := &conversation.States{Store: conversation.NewMemory(nil)}
+	if err := states.Store.Save(t.Context(), &conversation.Record{Key: states.Key("a"), Data: []byte("{")}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `conversation "a": damaged: unexpected end of JSON input; delete it to begin anew`
+	if _, err := states.Load(t.Context(), "a"); err == nil || err.Error() != want {
+		t.Errorf("Load: %v, want %s", err, want)
+	}
+	if _, err := states.Update(t.Context(), "a", func(*conversation.State) error { return nil }); err == nil || err.Error() != want {
+		t.Errorf("Update: %v, want %s", err, want)
+	}
+	if err := states.Delete(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := states.Update(t.Context(), "a", func(*conversation.State) error { return nil }); err != nil {
+		t.Errorf("Update after Delete: %v", err)
+	}
+}
+
+func FuzzDecodeState(f *testing.F) {
+	for _, seed := range []string{
+		`{"format":1}`, `{"format":2}`, `{"FORMAT":1,"Loaded":[{"ID":"a.b"}]}`, `{"format":1,"loaded":[{"id":"a.b","hash":"1"}],"loaded":null}`,
+		`{"format":1,"bindings":[{"name":"sf","specifier":"./mcp/sf","export":"*","type":true}],"counters":{"runs":1,"run_time_ns":5}}`,
+		`{"format":1,"created":"2026-11-20T10:00:00Z","later":{"a":[1,"\ud800"]}}`, `{"format":1,"\u017ftates":1,"bindingſ":[]}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s, err := conversation.DecodeState(data)
+		if err != nil {
+			return
+		}
+		encoded, err := s.Encode()
+		if err != nil {
+			t.Fatalf("what was read cannot be written: %v", err)
+		}
+		again, err := conversation.DecodeState(encoded)
+		if err != nil {
+			t.Fatalf("what was written cannot be read: %v\n%s", err, encoded)
+		}
+		if diff := cmp.Diff(s, again, cmpopts.IgnoreUnexported(conversation.State{}), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("read again it differs:\n%s", diff)
+		}
+		if twice, err := again.Encode(); err != nil || string(twice) != string(encoded) {
+			t.Errorf("written again it differs: %v\n%s\n%s", err, encoded, twice)
+		}
+	})
+}
+
+func ExampleStates() {
+	ctx := context.Background()
+	states := &conversation.States{Store: conversation.NewMemory(nil)}
+	_, err := states.Update(ctx, "thread-7", func(s *conversation.State) error {
+		return s.Load(conversation.LoadedTool{ID: "salesforce.query"})
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	state, err := states.Load(ctx, "thread-7") // on any replica that has the store
+	fmt.Println(state.LoadedIDs(), err)
+	// Output: [salesforce.query] <nil>
+}
+
+// A host can keep records of its own beside the conversations.
 func ExampleUpdate() {
 	ctx := context.Background()
 	store := conversation.NewMemory(nil)
-	state, err := conversation.Update(ctx, store, "thread-7", func(s *conversation.State) {
-		s.Load("salesforce.query")
-	})
-	fmt.Println(state.Loaded, state.Version, err)
-	// Output: [salesforce.query] 1 <nil>
+	visits := conversation.Key{Kind: "visits", ID: "thread-7"}
+	for range 2 {
+		r, err := conversation.Update(ctx, store, visits, func(r *conversation.Record) error {
+			r.Data = append(r.Data, '|')
+			return nil
+		})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Printf("%s\n", r.Data)
+	}
+	// Output:
+	// |
+	// ||
 }

@@ -77,16 +77,12 @@ func heapConversation(ctx context.Context, env *Env) (row Row, err error) {
 		last = handles[len(handles)-1]
 		runtime.KeepAlive(handles)
 	}
-	state, err := store.Load(ctx, last.ID())
-	if err != nil {
-		return row, err
-	}
-	document, err := json.Marshal(state)
+	stored, err := store.Load(ctx, (&conversation.States{}).Key(last.ID()))
 	if err != nil {
 		return row, err
 	}
 	row.Measured = numbers(kept)
-	row.Baseline = &Baseline{"what it remembers as JSON", numbers([]float64{float64(len(document)) / kilobyte})}
+	row.Baseline = &Baseline{"what it remembers as JSON", numbers([]float64{float64(len(stored.Data)) / kilobyte})}
 	row.Notes = append(row.Notes, fmt.Sprintf("a sample is the average of %d conversations", env.Sizes.Conversations))
 	return row, nil
 }
@@ -101,12 +97,13 @@ func remember(ctx context.Context, c *conductor.Conductor, store conversation.St
 	if _, err := conv.LoadToolSpec(ctx, tools...); err != nil {
 		return nil, err
 	}
-	_, err = conversation.Update(ctx, store, conv.ID(), func(s *conversation.State) {
-		s.Runs++
+	states := &conversation.States{Store: store}
+	_, err = states.Update(ctx, conv.ID(), func(s *conversation.State) error {
+		s.Counters.Add(conversation.Counters{Runs: 1})
 		for i := range 3 {
-			specifier := fmt.Sprintf("./mcp/server%d", i)
-			s.AddImports(conversation.Import{Statement: fmt.Sprintf("import * as server%d from %q;", i, specifier), Specifier: specifier})
+			s.Bind(conversation.Binding{Name: fmt.Sprintf("server%d", i), Specifier: fmt.Sprintf("./mcp/server%d", i), Export: "*"})
 		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
