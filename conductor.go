@@ -45,7 +45,7 @@
 // say of themselves and of their tools is untrusted too: it gets into generated
 // code only inside comments and string literals, and it is bounded. Whether a
 // server deserves its credentials is the host's decision, and so is what a model
-// may do with a tool that it can find.
+// may do with a tool that it can find: see [Policy] and [Audit].
 //
 // # Concurrency
 //
@@ -67,6 +67,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -103,6 +104,15 @@ type Options struct {
 	// KeepConversations is how long a conversation is kept after its last change.
 	// Zero means [conversation.DefaultKeep], less means for ever.
 	KeepConversations time.Duration
+	// Policy says which tools every conversation may use; see also [Conversation.As].
+	Policy Policy
+	// Audit is told of every call. nil means nobody, unless AuditFile is set.
+	Audit Audit
+	// AuditFile is the path of a file to which an [AuditLog] appends. It is made if it
+	// is not there, for its owner only.
+	AuditFile string
+	// AuditArgs records the arguments of calls too, without what looks like a secret.
+	AuditArgs bool
 	// LazySandbox puts off looking for Deno and TypeScript, and fetching them if need
 	// be, from New to the first Execute: for programs that only search.
 	LazySandbox bool
@@ -118,6 +128,8 @@ type Conductor struct {
 	client  *mcpclient.Client
 	catalog *catalog.Catalog
 	states  conversation.States
+	audit   Audit    // nil if there is none
+	logFile *os.File // of the audit, or nil
 
 	mu      sync.RWMutex
 	modules map[string]*codegen.Server // of the servers that were ever ready, by name
@@ -164,6 +176,9 @@ func New(ctx context.Context, options *Options) (*Conductor, error) {
 	if c.states.Store == nil {
 		c.states.Store = conversation.NewMemory(nil)
 	}
+	if err := c.prepare(); err != nil {
+		return nil, err
+	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.connect(groupCtx) })
 	if !c.opts.LazySandbox {
@@ -176,6 +191,14 @@ func New(ctx context.Context, options *Options) (*Conductor, error) {
 		return nil, errors.Join(fmt.Errorf("conductor: %w", err), c.Close())
 	}
 	return c, nil
+}
+
+// prepare checks the options that need no server, and opens the audit's file.
+func (c *Conductor) prepare() (err error) {
+	if c.opts.Policy, err = c.opts.Policy.copied(); err != nil {
+		return err
+	}
+	return c.openAudit()
 }
 
 // connect fills the client, the catalog and the modules.
@@ -299,6 +322,9 @@ func (c *Conductor) Close() error {
 		if c.client != nil {
 			errs = append(errs, c.client.Close())
 		}
+		if c.logFile != nil {
+			errs = append(errs, c.logFile.Close())
+		}
 		c.closeErr = errors.Join(errs...)
 	})
 	return c.closeErr
@@ -318,9 +344,9 @@ type UnavailableServer struct {
 	Reason string `json:"reason"`
 }
 
-func (c *Conductor) unavailable() []UnavailableServer {
+func (v *Conversation) unavailable() []UnavailableServer {
 	down := []UnavailableServer{}
-	for _, s := range c.client.Status() {
+	for _, s := range v.status() {
 		if s.State == mcpclient.StateFailed || s.State == mcpclient.StateConnecting {
 			down = append(down, UnavailableServer{Name: s.Name, Reason: reason(s)})
 		}

@@ -48,19 +48,21 @@ const maxConfig = 1 << 20
 //	    "permissions": {"net": ["api.example.com:443"], "read": [], "write": [], "env": [],
 //	                    "run": [], "ffi": [], "sys": [], "import": []},
 //	    "dependencies": ["npm:zod@^3"], // packages that programs may import
-//	    "type_check": "enforce"    // or report, or off; enforced if TypeScript is to be had
+//	    "type_check": "enforce",   // or report, or off; enforced if TypeScript is to be had
+//	    "policy": {"allow": ["github.*"], "deny": ["*.delete_*"]}, // tools, see [Policy]
+//	    "audit": {"file": "calls.jsonl", "arguments": false}       // a line for each call
 //	  }
 //	}
 //
 // (A real file has no comments.) Permissions are for every program; see
 // [sandbox.Permissions], and think twice. The type of a server is stdio, http,
 // streamable-http (the same as http), or sse; without it, it is stdio with a
-// command and http with a url. Servers keep the file's order. A relative cwd or
-// workspace, and a relative deno with a separator in it, start at the file's folder. A key
-// "$schema" beside mcpServers is ignored.
+// command and http with a url. Servers keep the file's order. A relative cwd,
+// workspace or audit file, and a relative deno with a separator in it, start at the
+// file's folder. A key "$schema" beside mcpServers is ignored.
 //
-// In command, args, cwd, url, deno, workspace, the lists of permissions, dependencies
-// and the values of env and headers, ${NAME} is
+// In command, args, cwd, url, deno, workspace, the audit's file, the lists of
+// permissions, policy and dependencies, and the values of env and headers, ${NAME} is
 // the environment variable NAME, which must be set, and ${NAME:-default} has a
 // default for one that is not set or empty. $${ stands for the characters ${; a $
 // elsewhere stands for itself. In a disabled server nothing is replaced.
@@ -104,7 +106,7 @@ var (
 	serverKeys    = []string{"command", "args", "env", "cwd", "url", "headers", "type", "disabled"}
 	conductorKeys = []string{
 		"deno", "timeout", "memory_mb", "connect_timeout", "call_timeout", "max_output", "max_value",
-		"isolation", "workspace", "permissions", "dependencies", "type_check",
+		"isolation", "workspace", "permissions", "dependencies", "type_check", "policy", "audit",
 	}
 	permissionKeys = []string{"net", "read", "write", "env", "run", "ffi", "sys", "import"}
 )
@@ -342,6 +344,10 @@ func (r *configReader) conductor(path string, raw json.RawMessage, options *Opti
 			options.Sandbox.Profile.Workspace = r.fromDir(r.expanded(at, f.value))
 		case "permissions":
 			r.permissions(at, f.value, &options.Sandbox.Profile.Permissions)
+		case "policy":
+			r.policy(at, f.value, &options.Policy)
+		case "audit":
+			r.audit(at, f.value, options)
 		case "dependencies":
 			options.Sandbox.Profile.Dependencies.Allow = r.list(at, f.value)
 		}

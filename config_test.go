@@ -47,6 +47,7 @@ func TestReadConfig(t *testing.T) {
 		},
 		"conductor": {"deno": "bin/deno", "timeout": "1m30s", "memory_mb": 64, "connect_timeout": "5s",
 			"call_timeout": "250ms", "max_output": 1000, "max_value": 2000, "isolation": "require", "workspace": "work", "dependencies": ["npm:zod@^3"], "type_check": "report",
+			"policy": {"allow": ["zebra.*", "old.*"], "deny": ["*.delete_*"]}, "audit": {"file": "log/calls.jsonl", "arguments": true},
 			"permissions": {"net": ["${CONFIG_TEST_UNSET:-api.example.com}:443"], "env": ["LANG"]}}
 	}`)
 	got, err := conductor.ReadConfig(path)
@@ -77,6 +78,12 @@ func TestReadConfig(t *testing.T) {
 	}
 	if diff := cmp.Diff(want.Client, got.Client); diff != "" {
 		t.Errorf("client (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(conductor.Policy{Allow: []string{"zebra.*", "old.*"}, Deny: []string{"*.delete_*"}}, got.Policy); diff != "" {
+		t.Errorf("policy (-want +got):\n%s", diff)
+	}
+	if want := filepath.Join(dir, "log", "calls.jsonl"); got.AuditFile != want || !got.AuditArgs {
+		t.Errorf("audit %q, %v; want %q", got.AuditFile, got.AuditArgs, want)
 	}
 	if diff := cmp.Diff(want.Sandbox, got.Sandbox); diff != "" {
 		t.Errorf("sandbox (-want +got):\n%s", diff)
@@ -164,7 +171,7 @@ func TestReadConfigErrors(t *testing.T) {
 			`mcpServers.github.headers: "Authorization" is not a header that can be sent; is there a line break in it?`}},
 		{"variable name", server(`{"command": "x", "env": {"A=B": "x"}}`), []string{`mcpServers.github.env: "A=B" is not a variable that can be set`}},
 		{"section", section(`{"timout": "30s", "timeout": 30, "memory_mb": "1", "connect_timeout": "30", "call_timeout": "-1s", "max_output": 1.5, "max_value": 0, "deno": true}`), []string{
-			"conductor.timout: is not a key that Conductor knows; did you mean timeout? (the keys here are deno, timeout, memory_mb, connect_timeout, call_timeout, max_output, max_value, isolation, workspace, permissions, dependencies, type_check)",
+			"conductor.timout: is not a key that Conductor knows; did you mean timeout? (the keys here are deno, timeout, memory_mb, connect_timeout, call_timeout, max_output, max_value, isolation, workspace, permissions, dependencies, type_check, policy, audit)",
 			`conductor.timeout: is a number; want a duration such as "30s", "2m" or "1m30s"`,
 			`conductor.memory_mb: is a string; want a whole number`,
 			`conductor.connect_timeout: "30" is not a duration; want a duration such as "30s", "2m" or "1m30s"`,
@@ -179,6 +186,16 @@ func TestReadConfigErrors(t *testing.T) {
 		{"permissions", section(`{"permissions": {"network": ["*"], "read": "all"}}`), []string{
 			"conductor.permissions.network: is not a key that Conductor knows (the keys here are net, read, write, env, run, ffi, sys, import)",
 			"conductor.permissions.read: is a string; want an array of strings",
+		}},
+		{"policy", section(`{"policy": {"allow": [], "deny": ["git[hub", "github"], "ask": true}}`), []string{
+			"conductor.policy.ask: is not a key that Conductor knows (the keys here are allow, deny)",
+			`conductor.policy.allow: is empty, which would allow everything; leave it out, or deny "*"`,
+			`conductor.policy.deny[0]: is no pattern: is there a [ without its ], or a \ at the end?`,
+			`conductor.policy.deny[1]: matches no tool: want "server.tool", such as "github.*" for all tools of a server`,
+		}},
+		{"audit", section(`{"audit": {"arguments": "yes"}}`), []string{
+			"conductor.audit.arguments: is a string; want true or false",
+			`conductor.audit.file: is not there; want the path of a file such as "calls.jsonl"`,
 		}},
 		{"section is a list", section(`[]`), []string{"conductor: is an array; want an object"}},
 	} {

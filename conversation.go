@@ -18,8 +18,10 @@ import (
 // on one id, also in other processes that share the store, see each other's
 // changes. It needs no closing and is safe for concurrent use.
 type Conversation struct {
-	c  *Conductor
-	id string
+	c        *Conductor
+	id       string
+	user     string    // for the audit
+	policies []*Policy // all of which bind it
 
 	mu    sync.Mutex
 	state conversation.State // as this handle last saw it
@@ -33,6 +35,9 @@ func (c *Conductor) Conversation(ctx context.Context, id string) (*Conversation,
 		return nil, err
 	}
 	v := &Conversation{c: c, id: id}
+	if p := &c.opts.Policy; len(p.Allow)+len(p.Deny) > 0 || p.Approve != nil {
+		v.policies = []*Policy{p}
+	}
 	if id == "" {
 		v.id = conversation.NewID()
 	}
@@ -153,17 +158,21 @@ func (v *Conversation) FindTools(ctx context.Context, query string, options *Fin
 			texts = append(texts, q)
 		}
 	}
-	result := &FindResult{ConversationID: v.id, Tools: []FoundTool{}, Unavailable: v.c.unavailable()}
-	if opts.Server != "" && v.c.module(opts.Server) == nil {
-		if !slices.ContainsFunc(v.c.opts.Servers, func(s mcpclient.Server) bool { return s.Name == opts.Server }) {
-			return nil, fmt.Errorf("conductor: %w: %s", mcpclient.ErrUnknownServer, v.c.explainServer(opts.Server))
+	result := &FindResult{ConversationID: v.id, Tools: []FoundTool{}, Unavailable: v.unavailable()}
+	if opts.Server != "" && (v.c.module(opts.Server) == nil || v.hides(opts.Server)) {
+		if v.hides(opts.Server) || !slices.ContainsFunc(v.c.opts.Servers, func(s mcpclient.Server) bool { return s.Name == opts.Server }) {
+			return nil, fmt.Errorf("conductor: %w: %s", mcpclient.ErrUnknownServer, v.explainServer(opts.Server))
 		}
 		return result, nil // it is down, and named in result.Unavailable
 	}
 	if len(texts) == 0 {
 		return result, nil
 	}
-	found, err := v.c.catalog.Search(ctx, catalog.Query{Texts: texts, Server: opts.Server, Limit: opts.Limit, MinScore: opts.MinScore})
+	search := catalog.Query{Texts: texts, Server: opts.Server, Limit: opts.Limit, MinScore: opts.MinScore}
+	if len(v.policies) > 0 {
+		search.Allow = v.permits
+	}
+	found, err := v.c.catalog.Search(ctx, search)
 	if err != nil {
 		return nil, fmt.Errorf("conductor: %w", err)
 	}
@@ -200,7 +209,8 @@ type UnknownTool struct {
 	Name string `json:"name"`
 	// Suggestions are the nearest names that exist, best first.
 	Suggestions []string `json:"suggestions"`
-	// Reason is set if the tool's server cannot be used now.
+	// Reason is set if the tool's server cannot be used now, or if a [Policy] does not
+	// permit the name, whether there is such a tool or not.
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -224,9 +234,9 @@ func (v *Conversation) LoadToolSpec(ctx context.Context, names ...string) (*Load
 	}
 	var loaded []conversation.LoadedTool
 	for _, name := range names {
-		t, ok := v.c.resolve(name)
+		t, ok := v.resolve(name)
 		if !ok {
-			result.Unknown = append(result.Unknown, v.c.unknownTool(name))
+			result.Unknown = append(result.Unknown, v.unknownTool(name))
 			continue
 		}
 		id := t.ID()
@@ -246,31 +256,33 @@ func (v *Conversation) LoadToolSpec(ctx context.Context, names ...string) (*Load
 	return result, nil
 }
 
-// resolve finds a tool by "server.tool", where tool may also be the name of its
-// function, which is what a model has seen in a program.
-func (c *Conductor) resolve(name string) (catalog.Tool, bool) {
+// resolve finds a permitted tool by "server.tool", where tool may also be the name of
+// its function, which is what a model has seen in a program.
+func (v *Conversation) resolve(name string) (catalog.Tool, bool) {
 	name = strings.TrimSpace(name)
-	if t, ok := c.catalog.Tool(name); ok {
-		return t, true
-	}
-	for _, server := range c.loadable() {
-		if function, ok := strings.CutPrefix(name, server.Name()+"."); ok {
-			if wire, ok := server.WireName(function); ok {
-				return c.catalog.Tool(server.Name() + "." + wire)
+	t, ok := v.c.catalog.Tool(name)
+	for _, server := range v.c.loadable() {
+		if function, found := strings.CutPrefix(name, server.Name()+"."); found && !ok {
+			if wire, found := server.WireName(function); found {
+				t, ok = v.c.catalog.Tool(server.Name() + "." + wire)
 			}
 		}
 	}
-	return catalog.Tool{}, false
+	return t, ok && v.permits(t.ID())
 }
 
 const maxSuggestions = 5
 
-func (c *Conductor) unknownTool(name string) UnknownTool {
-	u := UnknownTool{Name: name, Suggestions: c.catalog.Nearest(name, maxSuggestions)}
-	if u.Suggestions == nil {
-		u.Suggestions = []string{}
+// forbidden is the reason that a model is given.
+const forbidden = "it may not be used in this conversation"
+
+func (v *Conversation) unknownTool(name string) UnknownTool {
+	u := UnknownTool{Name: name, Suggestions: v.nearest(name)}
+	if !v.permits(strings.TrimSpace(name)) {
+		u.Reason = forbidden
+		return u
 	}
-	for _, down := range c.unavailable() {
+	for _, down := range v.unavailable() {
 		if strings.HasPrefix(name, down.Name+".") {
 			u.Reason = fmt.Sprintf("server %s is not available: %s", down.Name, down.Reason)
 		}
@@ -278,11 +290,22 @@ func (c *Conductor) unknownTool(name string) UnknownTool {
 	return u
 }
 
-// loadedOf returns the loaded tools of one server, by the name on the wire.
-func loadedOf(state *conversation.State, server *codegen.Server) []string {
+// nearest returns permitted tools with similar names, best first.
+func (v *Conversation) nearest(name string) []string {
+	limit := maxSuggestions
+	if len(v.policies) > 0 {
+		limit = v.c.catalog.Len() // those that are not permitted must not take the place of others
+	}
+	near := slices.DeleteFunc(v.c.catalog.Nearest(name, limit), func(id string) bool { return !v.permits(id) })
+	return append([]string{}, near[:min(len(near), maxSuggestions)]...)
+}
+
+// loadedOf returns the loaded tools of one server that are still permitted, by the
+// name on the wire.
+func (v *Conversation) loadedOf(state *conversation.State, server *codegen.Server) []string {
 	var tools []string
 	for _, loaded := range state.Loaded {
-		if tool, ok := strings.CutPrefix(loaded.ID, server.Name()+"."); ok && server.Has(tool) {
+		if tool, ok := strings.CutPrefix(loaded.ID, server.Name()+"."); ok && server.Has(tool) && v.permits(loaded.ID) {
 			tools = append(tools, tool)
 		}
 	}

@@ -178,8 +178,8 @@ func (a *findArgs) run(ctx context.Context, v *Conversation) (texter, error) {
 		return nil, fmt.Errorf("%w: queries has %d entries, at most %d", errWrongCall, len(a.Queries), maxQueries)
 	case a.Limit < 0:
 		return nil, fmt.Errorf("%w: limit is %d", errWrongCall, a.Limit)
-	case a.Server != "" && v.c.module(a.Server) == nil:
-		return nil, fmt.Errorf("%w: %s", errWrongCall, v.c.explainServer(a.Server))
+	case a.Server != "" && (v.c.module(a.Server) == nil || v.hides(a.Server)):
+		return nil, fmt.Errorf("%w: %s", errWrongCall, v.explainServer(a.Server))
 	}
 	return orNil(v.FindTools(ctx, a.Query, &FindOptions{Queries: a.Queries, Server: a.Server, Limit: a.Limit}))
 }

@@ -100,11 +100,9 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 		return nil, fmt.Errorf("conductor: %w", err)
 	}
 	program := &sandbox.Program{Code: code, Timeout: opts.Timeout, OnLog: opts.OnLog}
-	program.Modules = v.c.sources(state)
-	program.Call = func(ctx context.Context, call sandbox.Call) (json.RawMessage, error) {
-		return v.c.call(ctx, state, call)
-	}
-	program.Missing = v.c.explainMissing
+	program.Modules = v.sources(state)
+	program.Call = v.newRun(state).call
+	program.Missing = v.explainMissing
 	run, err := box.Run(ctx, program)
 	switch {
 	case errors.Is(err, sandbox.ErrClosed):
@@ -125,11 +123,11 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 }
 
 // sources generates the module of every server, with the loaded tools.
-func (c *Conductor) sources(state *conversation.State) []sandbox.Module {
+func (v *Conversation) sources(state *conversation.State) []sandbox.Module {
 	var modules []sandbox.Module
-	for _, server := range c.loadable() {
+	for _, server := range v.servers() {
 		source := "export {};\n"
-		if tools := loadedOf(state, server); len(tools) > 0 {
+		if tools := v.loadedOf(state, server); len(tools) > 0 {
 			source = server.Module(tools...)
 		}
 		modules = append(modules, sandbox.Module{Specifier: server.ModulePath(), Source: source})
@@ -137,34 +135,12 @@ func (c *Conductor) sources(state *conversation.State) []sandbox.Module {
 	return modules
 }
 
-// call makes one tool call for a program that may use the loaded tools. Programs
-// can forge a target, so it is checked again here.
-func (c *Conductor) call(ctx context.Context, state *conversation.State, call sandbox.Call) (json.RawMessage, error) {
-	t, ok := c.catalog.Tool(call.Target)
-	if !ok || !state.HasLoaded(call.Target) {
-		return nil, errors.New(c.explainTool(call.Target))
-	}
-	result, err := c.client.Call(ctx, t.Server, t.Name, call.Args)
-	if err != nil {
-		return nil, err
-	}
-	server := c.module(t.Server)
-	if result.IsError {
-		return nil, toolError(t.ID(), server.Signature(t.Name), result)
-	}
-	value, err := toolValue(result, server.WrapsResult(t.Name))
-	if err == nil {
-		c.observe(&t, value)
-	}
-	return value, err
-}
-
 // explainMissing says why a program cannot import a module, or a name from it.
-func (c *Conductor) explainMissing(module, export string) string {
+func (v *Conversation) explainMissing(module, export string) string {
 	if export == "" {
-		return c.explainModule(module)
+		return v.explainModule(module)
 	}
-	server := c.serverOf(module)
+	server := v.serverOf(module)
 	if server == nil {
 		return ""
 	}
@@ -172,11 +148,11 @@ func (c *Conductor) explainMissing(module, export string) string {
 	if wire, ok := server.WireName(export); ok {
 		tool = wire
 	}
-	return c.explainTool(server.Name() + "." + tool)
+	return v.explainTool(server.Name() + "." + tool)
 }
 
-func (c *Conductor) serverOf(module string) *codegen.Server {
-	for _, server := range c.loadable() {
+func (v *Conversation) serverOf(module string) *codegen.Server {
+	for _, server := range v.servers() {
 		if server.ModulePath() == module {
 			return server
 		}
@@ -185,25 +161,28 @@ func (c *Conductor) serverOf(module string) *codegen.Server {
 }
 
 // explainTool says why a tool cannot be called: it is not loaded, or there is none.
-func (c *Conductor) explainTool(id string) string {
-	if _, ok := c.catalog.Tool(id); ok {
+func (v *Conversation) explainTool(id string) string {
+	if !v.permits(id) {
+		return id + ": " + forbidden
+	}
+	if _, ok := v.c.catalog.Tool(id); ok {
 		return fmt.Sprintf("%s exists but is not loaded in this conversation: call LoadToolSpec (the tool load_tool_spec) with %q, then run the program again", id, id)
 	}
-	unknown := c.unknownTool(id)
+	unknown := v.unknownTool(id)
 	message := fmt.Sprintf("there is no tool %s", id)
 	if len(unknown.Suggestions) > 0 {
 		message += "; the nearest names are " + strings.Join(unknown.Suggestions, ", ")
 	} else {
 		message += "; search with FindTools (the tool find_tools)"
 	}
-	return message + c.downNote()
+	return message + v.downNote()
 }
 
 // explainModule says why there is no such module.
-func (c *Conductor) explainModule(module string) string {
+func (v *Conversation) explainModule(module string) string {
 	name := strings.TrimSuffix(module, ".ts")
 	var paths []string
-	for _, s := range c.client.Status() {
+	for _, s := range v.status() {
 		path := codegen.ModulePath(s.Name)
 		if s.State == mcpclient.StateReady {
 			paths = append(paths, path)
@@ -212,15 +191,15 @@ func (c *Conductor) explainModule(module string) string {
 		}
 	}
 	if len(paths) == 0 {
-		return fmt.Sprintf("cannot import %q: no server is available", module) + c.downNote()
+		return fmt.Sprintf("cannot import %q: no server is available", module) + v.downNote()
 	}
-	return fmt.Sprintf("cannot import %q: a program can import %s", module, strings.Join(paths, ", ")) + c.downNote()
+	return fmt.Sprintf("cannot import %q: a program can import %s", module, strings.Join(paths, ", ")) + v.downNote()
 }
 
 // explainServer says why a server cannot be searched.
-func (c *Conductor) explainServer(name string) string {
+func (v *Conversation) explainServer(name string) string {
 	var names []string
-	for _, s := range c.client.Status() {
+	for _, s := range v.status() {
 		if s.Name == name {
 			return fmt.Sprintf("server %s is not available: %s", name, reason(s))
 		}
@@ -232,9 +211,9 @@ func (c *Conductor) explainServer(name string) string {
 }
 
 // downNote names the servers that are down, since what is missing may be theirs.
-func (c *Conductor) downNote() string {
+func (v *Conversation) downNote() string {
 	var notes []string
-	for _, down := range c.unavailable() {
+	for _, down := range v.unavailable() {
 		notes = append(notes, fmt.Sprintf("%s (%s)", down.Name, down.Reason))
 	}
 	if len(notes) == 0 {

@@ -37,7 +37,7 @@ func (v *Conversation) Prompt() string {
 
 	var b strings.Builder
 	b.WriteString("# Tools by program\n\n" + promptRules + "\nServers:\n")
-	lines := v.c.serverLines()
+	lines := v.serverLines()
 	for _, line := range lines[:min(len(lines), maxListedServers)] {
 		b.WriteString(line + "\n")
 	}
@@ -47,17 +47,17 @@ func (v *Conversation) Prompt() string {
 	if len(lines) == 0 {
 		b.WriteString("- none is configured\n")
 	}
-	b.WriteString(v.c.loadedLines(&state))
+	b.WriteString(v.loadedLines(&state))
 	return b.String()
 }
 
-func (c *Conductor) serverLines() []string {
+func (v *Conversation) serverLines() []string {
 	var lines []string
-	for _, s := range c.client.Status() {
+	for _, s := range v.status() {
 		switch s.State {
 		case mcpclient.StateDisabled:
 		case mcpclient.StateReady:
-			lines = append(lines, c.serverLine(s))
+			lines = append(lines, v.serverLine(s))
 		default:
 			lines = append(lines, fmt.Sprintf("- %s: NOT AVAILABLE: %s", s.Name, reason(s)))
 		}
@@ -65,11 +65,11 @@ func (c *Conductor) serverLines() []string {
 	return lines
 }
 
-func (c *Conductor) serverLine(s mcpclient.Status) string {
-	tools := c.client.Tools(s.Name)
+func (v *Conversation) serverLine(s mcpclient.Status) string {
+	tools := v.tools(v.c.module(s.Name))
 	var names []string
 	for _, t := range tools[:min(len(tools), maxListedTools)] {
-		names = append(names, oneLine(t.Name, maxAbout))
+		names = append(names, oneLine(t, maxAbout))
 	}
 	line := fmt.Sprintf("- %s (%d %s, complete): %s", s.Name, len(tools), plural(len(tools), "tool"), strings.Join(names, ", "))
 	if len(tools) > maxListedTools {
@@ -94,10 +94,10 @@ func plural(n int, noun string) string {
 
 // loadedLines lists the loaded tools by server, in the order of the configuration,
 // so that one more tool changes as little of the prompt as can be.
-func (c *Conductor) loadedLines(state *conversation.State) string {
+func (v *Conversation) loadedLines(state *conversation.State) string {
 	var b strings.Builder
-	for _, server := range c.loadable() {
-		tools := loadedOf(state, server)
+	for _, server := range v.servers() {
+		tools := v.loadedOf(state, server)
 		if len(tools) == 0 {
 			continue
 		}

@@ -87,6 +87,15 @@ func (s *Server) ImportLine() string {
 // Has reports whether the server has a tool with this exact name.
 func (s *Server) Has(tool string) bool { return s.byName[tool] != nil }
 
+// Tools returns the exact names of the tools, in the order in which they were given.
+func (s *Server) Tools() []string {
+	names := make([]string, len(s.tools))
+	for i, e := range s.tools {
+		names[i] = e.tool.Name
+	}
+	return names
+}
+
 // FunctionName returns the identifier of the function that calls the tool with
 // this exact name, "" if there is no such tool.
 func (s *Server) FunctionName(tool string) string {

@@ -59,14 +59,16 @@ Everything but "mcpServers" is optional.
     "connect_timeout": "30s",
     "call_timeout": "2m",
     "max_output": 262144,
-    "max_value": 1048576
+    "max_value": 1048576,
+    "policy": {"allow": ["files.*"], "deny": ["*.delete_*"]},
+    "audit": {"file": "calls.jsonl", "arguments": false}
   }
 }
 
 A server has a command (with args, env, cwd) or a url (with headers). Its type is
 stdio, http, streamable-http or sse; it is needed for sse only. A command gets PATH,
 HOME and a few more variables, and those in env; nothing else of your environment.
-A relative cwd starts at the folder of the file.
+A relative cwd or audit file starts at the folder of the file.
 
 ${NAME} is the environment variable NAME, which must be set; ${NAME:-default} need not
 be. $${ stands for the characters ${. This holds in command, args, cwd, url, deno and
@@ -76,6 +78,10 @@ In the section "conductor": deno is the deno executable (without it Conductor lo
 $CONDUCTOR_DENO, PATH and its cache, and else fetches one with npm); timeout, of a
 program, is at most 5m; memory_mb bounds a program's heap; connect_timeout and
 call_timeout are for each server and each tool call; max_output and max_value are bytes.
+policy says which tools programs may use: names "server.tool" with * for anything; what is
+denied is not found either. audit appends a line of JSON for each call to a file, with the
+hash of its arguments and, if arguments is true, with them, without what looks like a
+secret; a call that cannot be recorded is not made.
 `
 
 // help answers "conductor help …".

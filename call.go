@@ -1,0 +1,81 @@
+package conductor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/conductor/conductor/conversation"
+	"github.com/conductor/conductor/mcpclient"
+	"github.com/conductor/conductor/sandbox"
+)
+
+// A programRun is the host's side of one program: it makes its calls.
+type programRun struct {
+	v     *Conversation
+	id    string
+	state *conversation.State // when the program began: its loaded tools are what it may call
+	calls atomic.Int64
+}
+
+func (v *Conversation) newRun(state *conversation.State) *programRun {
+	return &programRun{v: v, id: uuid.NewString(), state: state}
+}
+
+// call makes one tool call, if it is permitted and recorded. Programs can forge a
+// target, so what they may call is checked again here.
+func (r *programRun) call(ctx context.Context, call sandbox.Call) (json.RawMessage, error) {
+	c, record := r.v.c, r.record(call)
+	t, ok := c.catalog.Tool(call.Target)
+	if !ok || !r.state.HasLoaded(call.Target) {
+		explained := errors.New(r.v.explainTool(call.Target))
+		c.recordDenial(ctx, record, explained)
+		return nil, explained
+	}
+	if err := r.permit(ctx, t, call.Args); err != nil {
+		c.recordDenial(ctx, record, err)
+		return nil, err
+	}
+	if err := c.recordStart(ctx, record); err != nil {
+		return nil, denial(call.Target, "it could not be recorded, and calls that are not recorded are not made here")
+	}
+	started := time.Now()
+	result, err := c.client.Call(ctx, t.Server, t.Name, call.Args)
+	c.recordEnd(ctx, record, time.Since(started), result, err)
+	if err != nil {
+		return nil, err
+	}
+	server := c.module(t.Server)
+	if result.IsError {
+		return nil, toolError(t.ID(), server.Signature(t.Name), result)
+	}
+	value, err := toolValue(result, server.WrapsResult(t.Name))
+	if err == nil {
+		c.observe(&t, value)
+	}
+	return value, err
+}
+
+// permit returns what the program reads if the policies do not permit the call.
+func (r *programRun) permit(ctx context.Context, t mcpclient.Tool, args json.RawMessage) error {
+	id := t.ID()
+	if !r.v.permits(id) {
+		return denial(id, forbidden)
+	}
+	err := r.v.approve(ctx, &PendingCall{ConversationID: r.v.id, User: r.v.user, Tool: t, Args: args})
+	var denied *DeniedError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &denied):
+		return denial(id, denied.Reason)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	r.v.c.opts.Logger.Error("conductor: asking for the approval of a call", "tool", id, "conversation", r.v.id, "error", err)
+	return denial(id, "whether it may be called could not be found out")
+}

@@ -1,0 +1,45 @@
+package conductor
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+var (
+	policyKeys = []string{"allow", "deny"}
+	auditKeys  = []string{"file", "arguments"}
+)
+
+func (r *configReader) policy(path string, raw json.RawMessage, p *Policy) {
+	fields, _ := r.object(path, raw, policyKeys)
+	for _, f := range fields {
+		at := join(path, f.key)
+		patterns := r.list(at, f.value)
+		for i, pattern := range patterns {
+			if problem := checkPattern(pattern); problem != "" {
+				r.problem(fmt.Sprintf("%s[%d]", at, i), "%s", problem) // a variable's value may be in it
+			}
+		}
+		if f.key == "deny" {
+			p.Deny = patterns
+		} else if p.Allow = patterns; len(patterns) == 0 {
+			r.problem(at, "is empty, which would allow everything; leave it out, or deny \"*\"")
+		}
+	}
+}
+
+func (r *configReader) audit(path string, raw json.RawMessage, options *Options) {
+	fields, ok := r.object(path, raw, auditKeys)
+	for _, f := range fields {
+		at := join(path, f.key)
+		switch f.key {
+		case "file":
+			options.AuditFile = r.fromDir(r.expanded(at, f.value))
+		case "arguments":
+			options.AuditArgs = r.boolean(at, f.value)
+		}
+	}
+	if ok && options.AuditFile == "" {
+		r.problem(join(path, "file"), `is not there; want the path of a file such as "calls.jsonl"`)
+	}
+}

@@ -1,0 +1,174 @@
+// Package redact takes secrets out of what is kept or shown: values under telling
+// names, credentials in URLs, and texts that have the form of a well-known token.
+//
+// It knows no secret, so it can only go by names and forms: a password in a field
+// called "note" stays. What must not be kept at all should not be given to it.
+package redact
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+// Mark stands where a secret was.
+const Mark = "[redacted]"
+
+// secretNames are parts of names, folded by [fold], whose values are secret.
+var secretNames = []string{
+	"password", "passwd", "passphrase", "secret", "token", "apikey", "accesskey", "privatekey", "signingkey",
+	"credential", "authorization", "authentication", "cookie", "sessionid", "signature", "bearer", "jwt", "otp", "pincode",
+}
+
+// secretWords are whole names, since they are parts of many harmless ones.
+var secretWords = map[string]bool{"pwd": true, "pass": true, "auth": true, "pin": true, "sig": true, "key": true}
+
+// Secret tells whether a field or parameter of this name holds a secret.
+func Secret(name string) bool {
+	folded := fold(name)
+	if secretWords[folded] {
+		return true
+	}
+	// How many tokens a model may use is no secret.
+	if strings.HasPrefix(folded, "max") || strings.HasSuffix(folded, "tokens") || strings.HasSuffix(folded, "count") {
+		return false
+	}
+	for _, part := range secretNames {
+		if strings.Contains(folded, part) {
+			return true
+		}
+	}
+	return false
+}
+
+// fold makes API-Key, api_key and apiKey the same.
+func fold(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '-' || r == '_' || r == '.' || r == ' ' {
+			return -1
+		}
+		return r
+	}, strings.ToLower(name))
+}
+
+var (
+	urls = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://[^\s"'<>\x60]+`)
+
+	// tokens are forms that nothing else has. The first group stays.
+	tokens = regexp.MustCompile(`(?i)(\b(?:bearer|basic|token)\s+)[a-z0-9._~+/=-]{8,}|` +
+		`()(?:` +
+		`\beyJ[a-z0-9_-]{8,}\.[a-z0-9_-]{4,}(?:\.[a-z0-9_-]*)?|` + // JSON Web Tokens
+		`\b(?:sk|pk|rk)[-_][a-z0-9_-]{16,}|` + // OpenAI, Anthropic, Stripe
+		`\bgh[pousr]_[a-z0-9]{20,}|\bgithub_pat_[a-z0-9_]{20,}|\bglpat-[a-z0-9_-]{16,}|` +
+		`\bxox[abeoprs]-[a-z0-9-]{10,}|\bxapp-[a-z0-9-]{10,}|` + // Slack
+		`\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bAIza[a-z0-9_-]{30,}|\bya29\.[a-z0-9_-]{16,}|` +
+		`\bnpm_[a-z0-9]{30,}|\bhf_[a-z0-9]{20,}|` +
+		`-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^-]|-[^-])*(?:-----END [A-Z ]*PRIVATE KEY-----)?)`)
+
+	// assignments are "password=x" and "api_key: x" in running text.
+	assignments = regexp.MustCompile(`(?i)\b([a-z][a-z0-9_.-]{2,40})(\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s"',;&]+)`)
+)
+
+// Text returns the text without what looks like a secret.
+func Text(s string) string {
+	s = urls.ReplaceAllStringFunc(s, redactURL)
+	s = tokens.ReplaceAllString(s, "${1}"+Mark)
+	return assignments.ReplaceAllStringFunc(s, func(found string) string {
+		parts := assignments.FindStringSubmatch(found)
+		if !Secret(parts[1]) || strings.HasPrefix(parts[3], Mark) || isScheme(parts[3]) {
+			return found
+		}
+		return parts[1] + parts[2] + Mark
+	})
+}
+
+// isScheme tells whether the value of "Authorization:" goes on after a space, where
+// tokens has found it.
+func isScheme(value string) bool {
+	switch strings.ToLower(value) {
+	case "bearer", "basic", "token":
+		return true
+	}
+	return false
+}
+
+// redactURL takes the user's name and password out of a URL, and the values of its
+// secret parameters, which may also be in the fragment.
+func redactURL(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		// What cannot be taken apart could hold anything behind its host.
+		scheme, _, _ := strings.Cut(raw, "://")
+		return scheme + "://" + Mark
+	}
+	if u.User == nil && u.RawQuery == "" && u.Fragment == "" {
+		return raw
+	}
+	var b strings.Builder
+	b.WriteString(u.Scheme + "://")
+	if u.User != nil {
+		b.WriteString(Mark + "@")
+	}
+	b.WriteString(u.Host + u.EscapedPath())
+	if u.RawQuery != "" {
+		b.WriteString("?" + redactQuery(u.RawQuery))
+	}
+	if u.Fragment != "" {
+		b.WriteString("#" + redactQuery(u.EscapedFragment()))
+	}
+	return b.String()
+}
+
+func redactQuery(query string) string {
+	pairs := strings.Split(query, "&")
+	for i, pair := range pairs {
+		name, _, hasValue := strings.Cut(pair, "=")
+		if decoded, err := url.QueryUnescape(name); hasValue && (err != nil || Secret(decoded)) {
+			pairs[i] = name + "=" + Mark
+		}
+	}
+	return strings.Join(pairs, "&")
+}
+
+// JSON returns the value compact and without what looks like a secret. What is not
+// valid JSON, or is nested too deep, becomes the string [Mark].
+func JSON(raw json.RawMessage) json.RawMessage {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.UseNumber()
+	var value any
+	if !json.Valid(raw) || decoder.Decode(&value) != nil {
+		return json.RawMessage(`"` + Mark + `"`)
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(clean(value)); err != nil {
+		return json.RawMessage(`"` + Mark + `"`)
+	}
+	return bytes.TrimSpace(b.Bytes())
+}
+
+// clean walks a decoded value. The depth is bounded by the decoder.
+func clean(value any) any {
+	switch v := value.(type) {
+	case string:
+		return Text(v)
+	case []any:
+		for i := range v {
+			v[i] = clean(v[i])
+		}
+	case map[string]any:
+		for name, inner := range v {
+			if Secret(name) {
+				if inner != nil && inner != false && inner != true {
+					v[name] = Mark
+				}
+				continue
+			}
+			v[name] = clean(inner)
+		}
+	}
+	return value
+}

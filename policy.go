@@ -1,0 +1,185 @@
+package conductor
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/conductor/conductor/codegen"
+	"github.com/conductor/conductor/mcpclient"
+	"github.com/conductor/conductor/sandbox"
+)
+
+// A Policy says which tools programs may call. The zero value permits all of them.
+//
+// Patterns are those of [path.Match] for the name "server.tool": * is any run of
+// characters, also of dots and slashes, ? any one of them, [a-z] one of a range, and
+// \ takes the meaning from the next one. They match whole names and distinguish
+// upper from lower case: "github.*", "*.delete_*", "files.{read}" is no pattern.
+//
+// A tool that the patterns do not permit does not exist for the conversation: it is
+// not found, not in the prompt, and cannot be loaded.
+type Policy struct {
+	// Allow are the tools that may be used. Empty means all.
+	Allow []string
+	// Deny are the tools that may not be used, even if Allow has them.
+	Deny []string
+	// Approve is asked before each call of a tool that the patterns permit: nil
+	// allows it, [Deny] denies it with a reason that the program and its model read.
+	// Any other error denies it too; its text goes to [Options.Logger] only.
+	//
+	// It may take its time, asking a person, say: the run's clock stands still until
+	// it returns, though [sandbox.Options.WallTimeout] goes on. It must return when
+	// its context is done. Calls that a program makes at the same time are asked for
+	// at the same time.
+	Approve func(ctx context.Context, call *PendingCall) error
+}
+
+// A PendingCall is what [Policy.Approve] decides about.
+type PendingCall struct {
+	ConversationID string
+	// User is the one of [Conversation.As], empty if there is none.
+	User string
+	// Tool is the tool as its server describes it. Its Annotations say whether it
+	// only reads; they are the server's word, see [mcpclient.Annotations].
+	Tool mcpclient.Tool
+	// Args are the arguments, a JSON value that the program chose. They may hold
+	// secrets.
+	Args json.RawMessage
+}
+
+// A DeniedError is the denial of a call. The program catches it as a ToolError whose
+// data is {denied: true, reason}.
+type DeniedError struct {
+	// Reason is for the model and its user.
+	Reason string
+}
+
+func (e *DeniedError) Error() string { return "denied: " + e.Reason }
+
+// Deny returns the error with which [Policy.Approve] denies a call.
+func Deny(reason string) error { return &DeniedError{Reason: reason} }
+
+// permits tells whether the patterns permit a tool.
+func (p *Policy) permits(id string) bool {
+	matches := func(pattern string) bool { return match(pattern, id) }
+	return (len(p.Allow) == 0 || slices.ContainsFunc(p.Allow, matches)) && !slices.ContainsFunc(p.Deny, matches)
+}
+
+// slashless makes a slash a character like others for path.Match. What it becomes is
+// in no name.
+var slashless = strings.NewReplacer("/", "\x00")
+
+func match(pattern, id string) bool {
+	ok, _ := path.Match(slashless.Replace(pattern), slashless.Replace(id)) // was checked by copied
+	return ok
+}
+
+// copied returns a copy that its maker cannot change, if the patterns are right.
+func (p Policy) copied() (Policy, error) {
+	p.Allow, p.Deny = slices.Clone(p.Allow), slices.Clone(p.Deny)
+	var problems []error
+	for _, list := range []struct {
+		name     string
+		patterns []string
+	}{{"Allow", p.Allow}, {"Deny", p.Deny}} {
+		for _, pattern := range list.patterns {
+			if problem := checkPattern(pattern); problem != "" {
+				problems = append(problems, fmt.Errorf("conductor: Policy.%s: %q: %s", list.name, pattern, problem))
+			}
+		}
+	}
+	return p, errors.Join(problems...)
+}
+
+// checkPattern says what is wrong with a pattern, also if it could never match.
+func checkPattern(pattern string) string {
+	if _, err := path.Match(slashless.Replace(pattern), ""); err != nil {
+		return "is no pattern: is there a [ without its ], or a \\ at the end?"
+	}
+	if !strings.ContainsAny(pattern, ".*?[") {
+		return `matches no tool: want "server.tool", such as "github.*" for all tools of a server`
+	}
+	return ""
+}
+
+// As returns a handle on the same conversation for one of its users, bound by the
+// policy besides those that bind this handle already: a call must be permitted by all
+// of them. The user is whom the audit record names; empty keeps this handle's. The
+// policy may be nil. Neither is stored: a conversation that is resumed needs it again,
+// so that nobody who can write to the store can widen it.
+func (v *Conversation) As(user string, policy *Policy) (*Conversation, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	as := &Conversation{c: v.c, id: v.id, user: v.user, policies: slices.Clip(v.policies), state: v.state}
+	if user != "" {
+		as.user = user
+	}
+	if policy != nil {
+		p, err := policy.copied()
+		if err != nil {
+			return nil, err
+		}
+		as.policies = append(as.policies, &p)
+	}
+	return as, nil
+}
+
+// permits tells whether the policies let the conversation know of a tool.
+func (v *Conversation) permits(id string) bool {
+	return !slices.ContainsFunc(v.policies, func(p *Policy) bool { return !p.permits(id) })
+}
+
+// tools returns the names of the tools of a server that the conversation may know of.
+func (v *Conversation) tools(server *codegen.Server) []string {
+	return slices.DeleteFunc(server.Tools(), func(tool string) bool { return !v.permits(server.Name() + "." + tool) })
+}
+
+// hides tells whether a server has tools and none of them is permitted.
+func (v *Conversation) hides(name string) bool {
+	server := v.c.module(name)
+	return server != nil && len(v.policies) > 0 && len(server.Tools()) > 0 && len(v.tools(server)) == 0
+}
+
+// servers returns the code generators of the servers that the conversation may know
+// of and that ever were ready, in the order of the configuration.
+func (v *Conversation) servers() []*codegen.Server {
+	return slices.DeleteFunc(v.c.loadable(), func(s *codegen.Server) bool { return v.hides(s.Name()) })
+}
+
+// status tells of the servers that the conversation may know of.
+func (v *Conversation) status() []mcpclient.Status {
+	return slices.DeleteFunc(v.c.client.Status(), func(s mcpclient.Status) bool { return v.hides(s.Name) })
+}
+
+// approve asks all policies, in their order, while the run's clock stands still.
+func (v *Conversation) approve(ctx context.Context, call *PendingCall) error {
+	for _, p := range v.policies {
+		if p.Approve == nil {
+			continue
+		}
+		if err := ask(ctx, p, call); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ask(ctx context.Context, p *Policy, call *PendingCall) error {
+	defer sandbox.PauseClock(ctx)()
+	asked := *call // what one hook does to it, the next one does not see
+	return p.Approve(ctx, &asked)
+}
+
+// denial is what the program reads of a call that was not made.
+func denial(id, reason string) error {
+	data, err := json.Marshal(map[string]any{"denied": true, "reason": reason})
+	if err != nil {
+		data = nil
+	}
+	return &sandbox.CallError{Message: id + " was denied: " + cut(reason, maxToolError), Data: data}
+}
