@@ -44,7 +44,7 @@ func (r *programRun) call(ctx context.Context, call sandbox.Call) (json.RawMessa
 		return nil, denial(call.Target, "it could not be recorded, and calls that are not recorded are not made here")
 	}
 	started := time.Now()
-	result, err := c.client.Call(ctx, t.Server, t.Name, call.Args)
+	result, err := c.client.Call(ctx, t.Server, t.Name, call.Args, nil)
 	c.recordEnd(ctx, record, time.Since(started), result, err)
 	if err != nil {
 		return nil, err

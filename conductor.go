@@ -218,7 +218,7 @@ func (c *Conductor) connect(ctx context.Context) error {
 	c.catalog = catalog
 	opts := c.opts.Client
 	opts.OnChange = func(s mcpclient.Status, tools []mcpclient.Tool) {
-		if s.State == mcpclient.StateReady {
+		if s.State.Available() {
 			c.index(s, tools)
 		}
 		if c.opts.Client.OnChange != nil {
@@ -347,7 +347,7 @@ type UnavailableServer struct {
 func (v *Conversation) unavailable() []UnavailableServer {
 	down := []UnavailableServer{}
 	for _, s := range v.status() {
-		if s.State == mcpclient.StateFailed || s.State == mcpclient.StateConnecting {
+		if !s.State.Available() && s.State != mcpclient.StateDisabled {
 			down = append(down, UnavailableServer{Name: s.Name, Reason: reason(s)})
 		}
 	}

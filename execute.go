@@ -10,7 +10,6 @@ import (
 
 	"github.com/conductor/conductor/codegen"
 	"github.com/conductor/conductor/conversation"
-	"github.com/conductor/conductor/mcpclient"
 	"github.com/conductor/conductor/sandbox"
 )
 
@@ -184,7 +183,7 @@ func (v *Conversation) explainModule(module string) string {
 	var paths []string
 	for _, s := range v.status() {
 		path := codegen.ModulePath(s.Name)
-		if s.State == mcpclient.StateReady {
+		if s.State.Available() {
 			paths = append(paths, path)
 		} else if path == name {
 			return fmt.Sprintf("cannot import %q: server %s is not available: %s", module, s.Name, reason(s))
@@ -203,7 +202,7 @@ func (v *Conversation) explainServer(name string) string {
 		if s.Name == name {
 			return fmt.Sprintf("server %s is not available: %s", name, reason(s))
 		}
-		if s.State == mcpclient.StateReady {
+		if s.State.Available() {
 			names = append(names, s.Name)
 		}
 	}

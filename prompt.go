@@ -56,7 +56,7 @@ func (v *Conversation) serverLines() []string {
 	for _, s := range v.status() {
 		switch s.State {
 		case mcpclient.StateDisabled:
-		case mcpclient.StateReady:
+		case mcpclient.StateReady, mcpclient.StateDegraded:
 			lines = append(lines, v.serverLine(s))
 		default:
 			lines = append(lines, fmt.Sprintf("- %s: NOT AVAILABLE: %s", s.Name, reason(s)))

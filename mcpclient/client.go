@@ -11,22 +11,22 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Client holds the connections to a set of servers. It is safe for concurrent
-// use. Create one with [Connect]; call [Client.Close] when it is no longer
+// Client holds the connections to a set of servers, which may change. It is safe for
+// concurrent use. Create one with [Connect]; call [Client.Close] when it is no longer
 // needed.
 type Client struct {
-	conns  []*connection // in configuration order
-	byName map[string]*connection
-	close  func() error // runs once
+	opts  Options
+	close func() error // runs once
 
-	connecting     errgroup.Group
-	stopConnecting context.CancelCauseFunc
+	mu     sync.RWMutex
+	conns  []*connection // in the order in which they were added; replaced, not changed
+	closed bool
 }
 
 // Connect connects to all servers at the same time. It returns when each is ready
-// or has failed, or after [Options.StartupWait]; servers that need longer go on
-// connecting, in [StateConnecting], so that one that hangs does not keep the others
-// from being used.
+// or its first attempt has failed, or after [Options.StartupWait]; servers that need
+// longer go on connecting, in [StateConnecting], so that one that hangs does not keep
+// the others from being used.
 //
 // It returns an error if the configuration cannot work, naming all problems, or
 // if ctx is done before it would return; then nothing is left running. A server
@@ -36,33 +36,24 @@ func Connect(ctx context.Context, servers []Server, opts *Options) (*Client, err
 	if err := validate(servers, opts); err != nil {
 		return nil, fmt.Errorf("mcpclient: %w", err)
 	}
-	o := opts.withDefaults()
-	c := &Client{byName: make(map[string]*connection, len(servers))}
+	c := &Client{opts: opts.withDefaults()}
 	c.close = sync.OnceValue(c.closeAll)
 	for _, s := range servers {
-		conn := newConnection(s.resolved(&o), &o)
-		c.conns = append(c.conns, conn)
-		c.byName[s.Name] = conn
+		c.conns = append(c.conns, c.newConnection(s))
 	}
-	var connecting context.Context
-	connecting, c.stopConnecting = context.WithCancelCause(context.WithoutCancel(ctx))
 	for _, conn := range c.conns {
-		c.connecting.Go(func() error {
-			conn.connect(connecting)
-			return nil // a failure is in its status
-		})
+		if !conn.server.Disabled {
+			conn.start()
+		}
 	}
 	wait := ctx
-	if o.StartupWait > 0 {
+	if c.opts.StartupWait > 0 {
 		var cancel context.CancelFunc
-		wait, cancel = context.WithTimeout(ctx, o.StartupWait)
+		wait, cancel = context.WithTimeout(ctx, c.opts.StartupWait)
 		defer cancel()
 	}
 	for _, conn := range c.conns {
-		select {
-		case <-conn.settled:
-		case <-wait.Done():
-		}
+		_ = conn.settle(wait, false) // the ctx that matters is looked at below
 	}
 	if ctx.Err() != nil {
 		return nil, errors.Join(fmt.Errorf("mcpclient: connecting: %w", context.Cause(ctx)), c.Close())
@@ -70,54 +61,92 @@ func Connect(ctx context.Context, servers []Server, opts *Options) (*Client, err
 	return c, nil
 }
 
-// Settle waits until a server is no longer connecting: it is ready, has failed, or
-// there is no such server. It returns an error only if ctx is done before.
-func (c *Client) Settle(ctx context.Context, server string) error {
-	conn, ok := c.byName[server]
-	if !ok {
-		return nil
+func (c *Client) newConnection(s Server) *connection {
+	report := c.opts.OnChange
+	if report == nil {
+		report = func(Status, []Tool) {}
 	}
-	select {
-	case <-conn.settled:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return newConnection(s.resolved(&c.opts), &c.opts, report)
 }
 
-// Status describes all servers, in configuration order.
+// find returns the connection of a server.
+func (c *Client) find(server string) (*connection, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.closed {
+		return nil, ErrClosed
+	}
+	for _, conn := range c.conns {
+		if conn.server.Name == server {
+			return conn, nil
+		}
+	}
+	return nil, fmt.Errorf("%w %q", ErrUnknownServer, server)
+}
+
+func (c *Client) all() []*connection {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.conns
+}
+
+// Settle waits until a server is no longer connecting, and [Options.OnChange] has been
+// told so: it is ready, or the attempt has failed, or there is no such server. It
+// returns an error only if ctx is done before.
+func (c *Client) Settle(ctx context.Context, server string) error {
+	return c.settle(ctx, server, false)
+}
+
+// Wake is Settle for a server that is about to be used: if it rests until the next
+// attempt to connect, in [StateBackoff], that attempt is made now, though not sooner
+// than a second after the last one, nor than the server itself asked for.
+func (c *Client) Wake(ctx context.Context, server string) error {
+	return c.settle(ctx, server, true)
+}
+
+func (c *Client) settle(ctx context.Context, server string, wake bool) error {
+	conn, err := c.find(server)
+	if err != nil {
+		return nil
+	}
+	return conn.settle(ctx, wake)
+}
+
+// Status describes all servers, in the order in which they were added.
 func (c *Client) Status() []Status {
-	all := make([]Status, len(c.conns))
-	for i, conn := range c.conns {
+	conns := c.all()
+	all := make([]Status, len(conns))
+	for i, conn := range conns {
 		all[i] = conn.status()
 	}
 	return all
 }
 
-// Tools returns the tools of a server, sorted by name. It returns nil for a
-// server that is unknown or not ready. The schemas are shared; do not change
-// them.
+// Tools returns the tools of a server as they were last listed, sorted by name. It
+// returns nil for a server that is unknown, was never ready, or is disabled. The
+// schemas are shared; do not change them.
 func (c *Client) Tools(server string) []Tool {
-	conn, ok := c.byName[server]
-	if !ok {
+	conn, err := c.find(server)
+	if err != nil {
 		return nil
 	}
 	return slices.Clone(conn.offered())
 }
 
 // Call calls a tool and returns its result. args is a JSON object, sent as it
-// is; empty and null mean no arguments.
+// is; empty and null mean no arguments. opts may be nil.
 //
 // A tool that fails returns a [Result] with IsError, not an error. Call returns
 // [ErrUnknownServer], [ErrUnavailable], [ErrClosed], or a [*CallError] when the
 // call has no result. It returns when ctx is done or [Options.CallTimeout] is
-// over; the server is then told that the call is cancelled.
-func (c *Client) Call(ctx context.Context, server, tool string, args json.RawMessage) (*Result, error) {
-	conn, ok := c.byName[server]
-	if !ok {
-		return nil, fmt.Errorf("%w %q", ErrUnknownServer, server)
+// over; the server is then told that the call is cancelled. It waits for a server that
+// is connecting, and has one that rests tried again.
+func (c *Client) Call(ctx context.Context, server, tool string, args json.RawMessage, opts *CallOptions) (*Result, error) {
+	conn, err := c.find(server)
+	if err != nil {
+		return nil, err
 	}
-	return conn.call(ctx, tool, args)
+	return conn.call(ctx, tool, args, opts)
 }
 
 // Close ends all connections at the same time, and the processes behind them. A
@@ -129,13 +158,15 @@ func (c *Client) Call(ctx context.Context, server, tool string, args json.RawMes
 func (c *Client) Close() error { return c.close() }
 
 func (c *Client) closeAll() error {
-	c.stopConnecting(ErrClosed)
-	_ = c.connecting.Wait()
-	errs := make([]error, len(c.conns))
+	c.mu.Lock()
+	c.closed = true
+	conns := c.conns
+	c.mu.Unlock()
+	errs := make([]error, len(conns))
 	var group errgroup.Group
-	for i, conn := range c.conns {
+	for i, conn := range conns {
 		group.Go(func() error {
-			errs[i] = conn.close()
+			errs[i] = conn.stop(StateClosed, ErrClosed, false)
 			return nil
 		})
 	}

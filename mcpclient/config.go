@@ -1,6 +1,7 @@
 package mcpclient
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,11 @@ const (
 	defaultStartupWait    = 10 * time.Second
 	defaultCallTimeout    = 2 * time.Minute
 	defaultMaxTools       = 5000
+	defaultMinBackoff     = time.Second
+	defaultMaxBackoff     = 5 * time.Minute
+	defaultHealth         = time.Minute
+	defaultRelist         = 15 * time.Minute
+	defaultConcurrency    = 32
 )
 
 // withDefaults returns a copy of o with every field set.
@@ -25,35 +31,32 @@ func (o *Options) withDefaults() Options {
 	if o != nil {
 		out = *o
 	}
-	if out.ConnectTimeout == 0 {
-		out.ConnectTimeout = defaultConnectTimeout
-	}
-	if out.CallTimeout == 0 {
-		out.CallTimeout = defaultCallTimeout
-	}
-	if out.StartupWait == 0 {
-		out.StartupWait = defaultStartupWait
-	}
-	if out.MaxTools == 0 {
-		out.MaxTools = defaultMaxTools
-	}
+	out.ConnectTimeout = cmp.Or(out.ConnectTimeout, defaultConnectTimeout)
+	out.CallTimeout = cmp.Or(out.CallTimeout, defaultCallTimeout)
+	out.StartupWait = cmp.Or(out.StartupWait, defaultStartupWait)
+	out.MaxTools = cmp.Or(out.MaxTools, defaultMaxTools)
+	out.MinBackoff = cmp.Or(out.MinBackoff, defaultMinBackoff)
+	out.MaxBackoff = max(cmp.Or(out.MaxBackoff, defaultMaxBackoff), out.MinBackoff)
+	out.HealthInterval = cmp.Or(out.HealthInterval, defaultHealth)
+	out.RelistInterval = cmp.Or(out.RelistInterval, defaultRelist)
+	out.MaxConcurrency = cmp.Or(out.MaxConcurrency, defaultConcurrency)
+	out.MaxResultBytes = min(cmp.Or(out.MaxResultBytes, maxMessage), maxMessage)
 	if out.Logger == nil {
 		out.Logger = slog.New(slog.DiscardHandler)
 	}
-	if out.ClientName == "" {
-		out.ClientName = "conductor"
-	}
-	if out.ClientVersion == "" {
-		out.ClientVersion = Version
-	}
+	out.ClientName = cmp.Or(out.ClientName, "conductor")
+	out.ClientVersion = cmp.Or(out.ClientVersion, Version)
 	return out
 }
 
 // validate returns all that is wrong with the configuration.
 func validate(servers []Server, opts *Options) error {
 	var problems []error
-	if opts != nil && (opts.ConnectTimeout < 0 || opts.CallTimeout < 0 || opts.MaxTools < 0) {
-		problems = append(problems, errors.New("options: ConnectTimeout, CallTimeout and MaxTools must not be negative"))
+	if opts != nil && min(opts.ConnectTimeout, opts.CallTimeout, opts.MaxCallTimeout, opts.MinBackoff, opts.MaxBackoff) < 0 {
+		problems = append(problems, errors.New("options: ConnectTimeout, CallTimeout, MaxCallTimeout, MinBackoff and MaxBackoff must not be negative"))
+	}
+	if opts != nil && min(opts.MaxTools, opts.MaxConcurrency, opts.MaxResultBytes) < 0 {
+		problems = append(problems, errors.New("options: MaxTools, MaxConcurrency and MaxResultBytes must not be negative"))
 	}
 	seen := map[string]bool{}
 	for i := range servers {
@@ -89,9 +92,12 @@ func (s *Server) problems() []string {
 	if s.Transport != nil {
 		ways = append(ways, "Transport")
 	}
+	if s.Dial != nil {
+		ways = append(ways, "Dial")
+	}
 	switch len(ways) {
 	case 0:
-		add("none of Command, URL and Transport is set; set one")
+		add("none of Command, URL, Transport and Dial is set; set one")
 	case 1:
 	default:
 		add("%s are set; set one of them", strings.Join(ways, " and "))
@@ -131,8 +137,8 @@ func (s *Server) problems() []string {
 			add("Env has the invalid variable %q", name)
 		}
 	}
-	if s.ConnectTimeout < 0 || s.CallTimeout < 0 {
-		add("ConnectTimeout and CallTimeout must not be negative")
+	if min(s.ConnectTimeout, s.CallTimeout, s.MaxCallTimeout) < 0 || s.MaxConcurrency < 0 {
+		add("ConnectTimeout, CallTimeout, MaxCallTimeout and MaxConcurrency must not be negative")
 	}
 	return found
 }
@@ -144,18 +150,16 @@ func (s Server) resolved(o *Options) Server {
 	s.Env = maps.Clone(s.Env)
 	s.Header = s.Header.Clone()
 	switch {
-	case s.Transport != nil:
+	case s.Transport != nil, s.Dial != nil:
 		s.Type = "custom"
 	case s.Command != "":
 		s.Type = TypeStdio
 	case s.Type == "":
 		s.Type = TypeHTTP
 	}
-	if s.ConnectTimeout == 0 {
-		s.ConnectTimeout = o.ConnectTimeout
-	}
-	if s.CallTimeout == 0 {
-		s.CallTimeout = o.CallTimeout
-	}
+	s.ConnectTimeout = cmp.Or(s.ConnectTimeout, o.ConnectTimeout)
+	s.CallTimeout = cmp.Or(s.CallTimeout, o.CallTimeout)
+	s.MaxCallTimeout = cmp.Or(s.MaxCallTimeout, o.MaxCallTimeout)
+	s.MaxConcurrency = cmp.Or(s.MaxConcurrency, o.MaxConcurrency)
 	return s
 }

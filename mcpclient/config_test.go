@@ -22,7 +22,7 @@ func TestConfiguration(t *testing.T) {
 		want   string
 	}{
 		{"no name", mcpclient.Server{Command: "x"}, "server number 1: Name is empty"},
-		{"nothing", mcpclient.Server{Name: "a"}, `server "a": none of Command, URL and Transport is set`},
+		{"nothing", mcpclient.Server{Name: "a"}, `server "a": none of Command, URL, Transport and Dial is set`},
 		{"two", mcpclient.Server{Name: "a", Command: "x", URL: "http://h/"}, "Command and URL are set"},
 		{"three", mcpclient.Server{Name: "a", Command: "x", URL: "http://h/", Transport: transport}, "Command and URL and Transport are set"},
 		{"args", mcpclient.Server{Name: "a", URL: "http://h/", Args: []string{"x"}}, "Args, Env and Dir need Command"},
@@ -130,7 +130,7 @@ func TestClose(t *testing.T) {
 	ended := make(chan error)
 	for _, s := range servers {
 		go func() {
-			_, err := c.Call(context.Background(), s.Name, "slow", nil)
+			_, err := c.Call(context.Background(), s.Name, "slow", nil, nil)
 			ended <- err
 		}()
 	}
@@ -153,7 +153,7 @@ func TestClose(t *testing.T) {
 		if s.State != mcpclient.StateClosed || s.Tools != 0 {
 			t.Errorf("status %+v", s)
 		}
-		if _, err := c.Call(context.Background(), s.Name, "echo", nil); !errors.Is(err, mcpclient.ErrClosed) {
+		if _, err := c.Call(context.Background(), s.Name, "echo", nil, nil); !errors.Is(err, mcpclient.ErrClosed) {
 			t.Errorf("a later call returned %v", err)
 		}
 	}

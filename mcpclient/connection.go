@@ -4,138 +4,205 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
-	"os"
 	"slices"
+	"strings"
 	"sync"
-	"syscall"
 	"time"
 
-	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// connection owns one server for the life of the client: its configuration, its
-// state and the link of the moment.
+// connection owns one server for as long as the client has it: its configuration, its
+// state and the link of the moment. The state changes in supervise, and in start and
+// stop, which never run at the same time.
 type connection struct {
 	server Server // resolved
 	opts   *Options
+	queue  *queue
+	report func(Status, []Tool) // of changes
 	stderr ring
 
-	settled  chan struct{}   // closed when it is no longer connecting
 	calls    context.Context // parent of all calls' ends
 	endCalls context.CancelCauseFunc
 
-	mu      sync.Mutex
-	state   State
-	err     error // for StateFailed
-	link    *link // nil unless ready
-	tools   []Tool
-	init    *mcp.InitializeResult
-	took    time.Duration
-	closers sync.WaitGroup // links that are being closed
-	failed  []error        // of closing them
+	// What supervise is asked for. Each has room for one: to ask twice is to ask.
+	wanted      chan struct{} // an attempt, by a call
+	again       chan struct{} // a new link, by the host
+	listChanged chan struct{} // a listing, by the server
+	suspected   chan struct{} // a ping, by a call without an answer
+
+	starting sync.Mutex              // held by start and stop
+	cease    context.CancelCauseFunc // ends supervise; nil if it does not run
+	ceased   chan struct{}           // closed when it has returned
+
+	mu        sync.Mutex
+	state     State
+	told      State         // the last that the host was told
+	since     time.Time     // of state
+	err       error         // why it is in this state
+	turn      chan struct{} // closed when the host was told of the next state
+	link      *link         // nil unless ready or degraded
+	leaving   *link         // whose loss the host is told next
+	tools     []Tool        // as last listed
+	init      *mcp.InitializeResult
+	took      time.Duration
+	tries     int       // attempts that have ended
+	failures  int       // of them in a row
+	next      time.Time // of the next attempt, in backoff
+	notBefore time.Time // the server said when to come back
+	trouble   trouble
+	circuit   int       // calls in a row that the server did not answer
+	paused    time.Time // until when the server wants no calls
+	closers   sync.WaitGroup
+	unclosed  []error // of links that could not be closed
 }
 
-func newConnection(s Server, o *Options) *connection {
-	c := &connection{server: s, opts: o, state: StateConnecting, settled: make(chan struct{})}
+// trouble is why a server that is connected is degraded.
+type trouble struct {
+	silence error // it does not answer pings
+	stale   error // its tools could not be listed again
+}
+
+func newConnection(s Server, o *Options, report func(Status, []Tool)) *connection {
+	c := &connection{
+		server: s, opts: o, report: report, queue: newQueue(s.MaxConcurrency),
+		state: StateConnecting, told: StateConnecting, since: time.Now(), turn: make(chan struct{}),
+		wanted: make(chan struct{}, 1), again: make(chan struct{}, 1),
+		listChanged: make(chan struct{}, 1), suspected: make(chan struct{}, 1),
+	}
 	if s.Disabled {
-		c.state = StateDisabled
+		c.state, c.told = StateDisabled, StateDisabled
 	}
 	c.calls, c.endCalls = context.WithCancelCause(context.Background())
 	return c
 }
 
-// connect makes the server ready or failed. It does not wait for what is left
-// of a failed attempt; close does.
-func (c *connection) connect(ctx context.Context) {
-	defer close(c.settled)
-	if c.server.Disabled {
-		return
+// ask puts a wish into one of the channels for supervise.
+func ask(wish chan struct{}) {
+	select {
+	case wish <- struct{}{}:
+	default:
 	}
-	defer c.changed() // after the lock is released
-	start := time.Now()
-	ctx, cancel := context.WithTimeoutCause(ctx, c.server.ConnectTimeout, &timeoutError{
-		what: "the server did not get ready", d: c.server.ConnectTimeout,
-		hint: "if it needs longer to start, raise ConnectTimeout",
-	})
-	defer cancel()
-	l, tools, err := c.establish(ctx)
-	c.become(l, tools, err, time.Since(start))
 }
 
-// become takes over what an attempt to connect has come to.
-func (c *connection) become(l *link, tools []Tool, err error, took time.Duration) {
+// start begins to keep the server connected, if that is not so already.
+func (c *connection) start() {
+	c.starting.Lock()
+	defer c.starting.Unlock()
+	if c.cease != nil || c.calls.Err() != nil {
+		return
+	}
+	if c.currently() != StateConnecting {
+		c.become(StateConnecting, nil, nil)
+	}
+	ctx, cease := context.WithCancelCause(context.Background())
+	ceased := make(chan struct{})
+	c.cease, c.ceased = cease, ceased
+	go func() {
+		defer close(ceased)
+		c.supervise(ctx)
+	}()
+}
+
+// reconnect asks for a new link.
+func (c *connection) reconnect() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.took = took
-	if err != nil {
-		c.state, c.err = StateFailed, err
+	if c.state == StateDisabled || c.state == StateClosed {
 		return
 	}
-	c.state, c.err, c.link, c.tools, c.init = StateReady, nil, l, tools, l.session.InitializeResult()
-	c.closers.Go(func() { c.watch(l) })
+	c.told = StateConnecting // for those who settle after this
+	ask(c.again)
 }
 
-// changed tells the host the new state. It is called without the lock.
-func (c *connection) changed() {
-	if c.opts.OnChange != nil {
-		c.opts.OnChange(c.status(), slices.Clone(c.offered()))
+// stop ends the connection in a state, and waits until nothing of it is left.
+func (c *connection) stop(state State, cause error, report bool) error {
+	if state == StateClosed {
+		c.endCalls(cause)
+	}
+	c.starting.Lock()
+	defer c.starting.Unlock()
+	if c.cease != nil {
+		c.cease(cause)
+		<-c.ceased
+		c.cease = nil
+	}
+	if !report {
+		c.report = func(Status, []Tool) {}
+	}
+	if c.currently() != state {
+		c.become(state, nil, func() {
+			c.tools, c.failures, c.circuit, c.next, c.notBefore = nil, 0, 0, time.Time{}, time.Time{}
+		})
+	}
+	c.closers.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return errors.Join(c.unclosed...)
+}
+
+// become changes the state, and tells the host and all who wait for it. The change is
+// made with the lock held.
+func (c *connection) become(state State, err error, change func()) {
+	c.mu.Lock()
+	if state != c.state {
+		c.since = time.Now()
+	}
+	c.state, c.err = state, err
+	if change != nil {
+		change()
+	}
+	status, tools := c.statusLocked(), slices.Clone(c.tools)
+	c.mu.Unlock()
+
+	c.report(status, tools)
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.told = state
+	close(c.turn)
+	c.turn = make(chan struct{})
+	if c.leaving != nil {
+		close(c.leaving.settled)
+		c.leaving = nil
 	}
 }
 
-// establish dials and lists the tools.
-func (c *connection) establish(ctx context.Context) (*link, []Tool, error) {
-	// Most servers know initialize only, and some end when something else comes
-	// first (those built on rmcp). So where no harm is done, initialize comes
-	// first, and the newer way only if the server refuses. For streamable HTTP
-	// the SDK asks for the newer one, as each request stands for itself. SSE is
-	// older than all that. A custom transport has one try; the SDK's way it is.
-	var versions []string
-	switch c.server.Type {
-	case TypeStdio:
-		versions = []string{protocolLegacy, ""}
-	case TypeSSE:
-		versions = []string{protocolLegacy}
-	default:
-		versions = []string{""}
-	}
-	for i := 0; ; i++ {
-		l, err := dial(ctx, &c.server, c.opts, versions[i], &c.stderr)
-		if err == nil {
-			var tools []Tool
-			if tools, err = c.list(ctx, l.session); err == nil {
-				return l, tools, nil
-			}
-			err = c.explain(ctx, l, fmt.Errorf("listing the tools: %w", err))
-			c.discard(l)
-			return nil, nil, err
+// ready takes over a link.
+func (c *connection) ready(l *link, tools []Tool) {
+	c.become(StateReady, nil, func() {
+		c.link, c.tools, c.init = l, tools, l.session.InitializeResult()
+		c.failures, c.trouble = 0, trouble{}
+		c.tries++
+	})
+}
+
+// leave takes a link that is over out of use. Calls on it that the server may still
+// answer are left to it; then it is closed.
+func (c *connection) leave(l *link) {
+	c.mu.Lock()
+	c.link, c.leaving = nil, l
+	c.mu.Unlock()
+	c.closers.Go(func() {
+		select {
+		case <-l.gone:
+		case <-l.unused():
+		case <-c.calls.Done():
 		}
-		err = c.explain(ctx, l, err)
-		c.discard(l)
-		if i == len(versions)-1 || !newerOnly(err) {
-			return nil, nil, err
-		}
-	}
+		c.closed(l.close())
+	})
 }
 
-// newerOnly reports whether a server refused initialize as such.
-func newerOnly(err error) bool {
-	var refused *ProtocolError
-	if !errors.As(err, &refused) {
-		return false
+// drop closes a link in the background, whatever goes on on it. It may be nil.
+func (c *connection) drop(l *link) {
+	if l == nil {
+		return
 	}
-	switch refused.Code {
-	case jsonrpc.CodeMethodNotFound, jsonrpc.CodeInvalidRequest, jsonrpc.CodeInvalidParams, mcp.CodeUnsupportedProtocolVersion:
-		return true
+	c.mu.Lock()
+	if c.link == l {
+		c.link, c.leaving = nil, l
 	}
-	return false
-}
-
-// discard closes a link in the background.
-func (c *connection) discard(l *link) {
-	l.abort()
+	c.mu.Unlock()
 	c.closers.Go(func() { c.closed(l.close()) })
 }
 
@@ -143,109 +210,91 @@ func (c *connection) closed(err error) {
 	if err != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.failed = append(c.failed, fmt.Errorf("closing %q: %w", c.server.Name, err))
+		c.unclosed = append(c.unclosed, fmt.Errorf("closing %q: %w", c.server.Name, err))
 	}
 }
 
-// watch waits for the end of a link. If it was not asked for, the server has
-// failed.
-func (c *connection) watch(l *link) {
-	select {
-	case <-l.gone:
-	case <-l.ended: // it was closed, and did not even end then
-		c.closed(l.close())
-		return
-	}
-	l.reason = c.lostReason(l)
+// troubled notes what is wrong with a link that works somehow, or that it no longer is.
+func (c *connection) troubled(l *link, note func(*trouble)) {
 	c.mu.Lock()
-	unexpected := c.state == StateReady && c.link == l
-	if unexpected {
-		c.state, c.err, c.link, c.tools = StateFailed, l.reason, nil, nil
+	before := c.trouble
+	note(&c.trouble)
+	state, err := StateReady, errors.Join(c.trouble.silence, c.trouble.stale)
+	if err != nil {
+		state = StateDegraded
 	}
+	same := c.link != l || c.trouble == before
 	c.mu.Unlock()
-	close(l.settled)
-	if unexpected {
-		c.changed()
-		c.opts.Logger.Warn("connection to MCP server lost", "server", c.server.Name, "reason", l.reason)
+	if !same {
+		c.become(state, err, nil)
 	}
-	c.closed(l.close())
 }
 
-// lostReason says why a link is gone.
-func (c *connection) lostReason(l *link) error {
-	switch {
-	case l.proc != nil && ofPipe(l.lost):
-		return l.proc.silence()
-	case errors.Is(l.lost, mcp.ErrSessionMissing):
-		return errors.New("the server ended the session (it was restarted, or the session was idle for too long); connect again")
-	case l.lost == nil:
-		return errors.New("the server closed the connection")
+// relist asks for the tools again, and reports whether that could be done. The old list
+// stays if not.
+func (c *connection) relist(l *link) bool {
+	ctx, cancel := context.WithTimeoutCause(l.over, c.server.ConnectTimeout, &timeoutError{
+		what: "the server did not list its tools", d: c.server.ConnectTimeout,
+	})
+	defer cancel()
+	tools, err := c.list(ctx, l.session)
+	if l.over.Err() != nil {
+		return false
 	}
-	return fmt.Errorf("the connection broke: %w", readable(l.lost))
-}
-
-// ofPipe reports whether an error only says that a pipe to a process has no
-// other end, so that the reason is with the process.
-func ofPipe(err error) bool {
-	var path *fs.PathError
-	return err == nil || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, mcp.ErrConnectionClosed) || errors.Is(err, os.ErrClosed) || errors.As(err, &path)
-}
-
-// explain turns an error of connecting into a reason for people.
-func (c *connection) explain(ctx context.Context, l *link, err error) error {
-	if ctx.Err() != nil {
-		return c.withOutput(context.Cause(ctx))
-	}
-	if l.handshake != nil {
-		if _, _, rpcErr := l.handshake.state(); rpcErr != nil {
-			return fmt.Errorf("handshake: %w", protocolError(rpcErr))
+	if err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
 		}
+		err = fmt.Errorf("its tools could not be listed again, so they are those of before: %w", readable(err))
+		c.troubled(l, func(t *trouble) { t.stale = err })
+		return false
 	}
-	var (
-		refused *ProtocolError
-		status  *statusError
-	)
-	switch {
-	case errors.As(err, &refused), errors.Is(err, errListing):
-		return err
-	case errors.As(err, &status):
-		return status
-	case l.proc != nil && ofPipe(err):
-		return l.proc.silence()
-	case l.proc != nil:
-		return c.withOutput(readable(err))
+	c.troubled(l, func(t *trouble) { t.stale = nil })
+	c.mu.Lock()
+	state, err, same := c.state, c.err, equalTools(c.tools, tools)
+	c.mu.Unlock()
+	if !same {
+		c.become(state, err, func() { c.tools = tools })
 	}
-	return unreachable(err)
+	return true
 }
 
-// withOutput adds what the server wrote last, which often says more.
-func (c *connection) withOutput(err error) error {
-	if tail := c.stderr.String(); tail != "" {
-		return fmt.Errorf("%w; its last output was: %s", err, tail)
-	}
-	return err
+// currently returns the state.
+func (c *connection) currently() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
 }
 
-// unreachable explains a failure of HTTP.
-func unreachable(err error) error {
-	if errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("nothing accepts connections there; check Server.URL and whether the server runs: %w", readable(err))
-	}
-	return readable(err)
+// offered returns the tools as they were last listed.
+func (c *connection) offered() []Tool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tools
 }
 
-// protocolError makes a server's error fit to show.
-func protocolError(err *jsonrpc.Error) *ProtocolError {
-	return &ProtocolError{Code: err.Code, Message: clean(err.Message, 2000)}
+// tool returns a tool as it was last listed.
+func (c *connection) tool(name string) (Tool, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	i, ok := slices.BinarySearchFunc(c.tools, name, func(t Tool, name string) int { return strings.Compare(t.Name, name) })
+	if !ok {
+		return Tool{}, false
+	}
+	return c.tools[i], true
 }
 
 // status describes the connection.
 func (c *connection) status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.statusLocked()
+}
+
+func (c *connection) statusLocked() Status {
 	s := Status{
-		Name: c.server.Name, State: c.state, Err: c.err,
+		Name: c.server.Name, State: c.state, Err: c.err, Since: c.since,
+		Failures: c.failures, NextAttempt: c.next,
 		Stderr: c.stderr.String(), Transport: string(c.server.Type),
 		Tools: len(c.tools), ConnectTime: c.took,
 	}
@@ -256,27 +305,4 @@ func (c *connection) status() Status {
 		}
 	}
 	return s
-}
-
-// offered returns the tools; nil if the server is not ready.
-func (c *connection) offered() []Tool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.tools
-}
-
-// close ends the connection and waits until nothing of it is left.
-func (c *connection) close() error {
-	c.endCalls(ErrClosed)
-	c.mu.Lock()
-	l := c.link
-	c.state, c.err, c.link, c.tools = StateClosed, nil, nil, nil
-	c.mu.Unlock()
-	if l != nil {
-		_ = l.close() // watch, which close waits for, reports the error
-	}
-	c.closers.Wait()
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return errors.Join(c.failed...)
 }

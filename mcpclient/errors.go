@@ -38,6 +38,13 @@ type CallError struct {
 	// answer came back: the call may have taken effect, so it must not be
 	// repeated blindly.
 	OutcomeUnknown bool
+	// Tries is how often the call was made. It is made again, once, if the connection was
+	// lost and either the server did not get the call, or its tool declares itself
+	// read-only or idempotent.
+	Tries int
+
+	passing    bool // another try may succeed
+	repeatable bool // the tool says so
 }
 
 // Error implements error.
@@ -45,6 +52,15 @@ func (e *CallError) Error() string {
 	msg := fmt.Sprintf("calling %s.%s: %v", e.Server, e.Tool, e.Err)
 	if e.OutcomeUnknown {
 		msg += "; the call may or may not have taken effect"
+		if e.passing && !e.repeatable {
+			msg += ", and was not repeated, since the tool does not declare itself read-only or idempotent"
+		}
+	}
+	if e.Tries > 1 {
+		msg += fmt.Sprintf("; it was tried %d times", e.Tries)
+		if e.repeatable {
+			msg += ", as the tool declares itself read-only or idempotent"
+		}
 	}
 	return msg
 }

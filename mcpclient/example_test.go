@@ -54,7 +54,7 @@ func ExampleClient_Call() {
 		return
 	}
 	defer client.Close()
-	result, err := client.Call(context.Background(), "calc", "add", json.RawMessage(`{"a":2,"b":40}`))
+	result, err := client.Call(context.Background(), "calc", "add", json.RawMessage(`{"a":2,"b":40}`), nil)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -69,15 +69,15 @@ func ready(t *testing.T, servers ...mcpclient.Server) *mcpclient.Client {
 func failure(t *testing.T, c *mcpclient.Client) string {
 	t.Helper()
 	s := c.Status()[0]
-	if s.State != mcpclient.StateFailed || s.Err == nil {
-		t.Fatalf("state %s, error %v; want failed with a reason", s.State, s.Err)
+	if s.State != mcpclient.StateFailed && s.State != mcpclient.StateBackoff || s.Err == nil {
+		t.Fatalf("state %s, error %v; want a failure with a reason", s.State, s.Err)
 	}
 	return s.Err.Error()
 }
 
 func call(t *testing.T, c *mcpclient.Client, server, tool, args string) *mcpclient.Result {
 	t.Helper()
-	r, err := c.Call(testContext(t), server, tool, json.RawMessage(args))
+	r, err := c.Call(testContext(t), server, tool, json.RawMessage(args), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func call(t *testing.T, c *mcpclient.Client, server, tool, args string) *mcpclie
 // callError calls and returns the *CallError.
 func callError(t *testing.T, ctx context.Context, c *mcpclient.Client, server, tool, args string) *mcpclient.CallError {
 	t.Helper()
-	r, err := c.Call(ctx, server, tool, json.RawMessage(args))
+	r, err := c.Call(ctx, server, tool, json.RawMessage(args), nil)
 	var ce *mcpclient.CallError
 	if !errors.As(err, &ce) {
 		t.Fatalf("got result %v, error %v (%T); want a CallError", r, err, err)

@@ -231,7 +231,7 @@ func TestHTTPCallFailures(t *testing.T) {
 			w.Header().Set("Retry-After", "7")
 			http.Error(w, "busy", http.StatusServiceUnavailable)
 		case "429":
-			w.Header().Set("Retry-After", "7")
+			w.Header().Set("Retry-After", "1")
 			http.Error(w, "slow down", http.StatusTooManyRequests)
 		case "413":
 			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
@@ -247,7 +247,7 @@ func TestHTTPCallFailures(t *testing.T) {
 	}{
 		{"drop", true, "EOF"},
 		{"503", true, "503 Service Unavailable (busy)"},
-		{"429", false, "retry after 7"},
+		{"429", false, "retry after 1"},
 		{"413", false, "413"},
 	} {
 		mode.Store(tt.mode)
@@ -264,7 +264,8 @@ func TestHTTPCallFailures(t *testing.T) {
 	if !errors.Is(ce, mcpclient.ErrUnavailable) {
 		t.Errorf("error %v", ce)
 	}
-	wantText(t, failure(t, c), "ended the session")
+	wantText(t, ce.Error(), "ended the session")
+	wantText(t, failure(t, c), "404")
 }
 
 // A server that never answers must not hold Connect, a call or Close.
@@ -290,7 +291,7 @@ func TestSSEServerStops(t *testing.T) {
 	srv.CloseClientConnections()
 	srv.Close()
 	// The call notices itself, or comes after the state changed.
-	if _, err := c.Call(testContext(t), "x", "echo", nil); !errors.Is(err, mcpclient.ErrUnavailable) {
+	if _, err := c.Call(testContext(t), "x", "echo", nil, nil); !errors.Is(err, mcpclient.ErrUnavailable) {
 		t.Errorf("error %v", err)
 	}
 	failure(t, c)

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -25,6 +26,7 @@ const closeGrace = time.Second
 // link is one established (or failed) connection: session, transport and, for
 // stdio, the process. It is used once; reconnecting makes a new one.
 type link struct {
+	of   *connection
 	life context.Context // ends the transport, whatever it does
 	end  context.CancelFunc
 
@@ -33,38 +35,48 @@ type link struct {
 	proc    *process     // nil without a process
 	session *mcp.ClientSession
 
-	handshake *exchange     // of initialize; nil before it was sent
+	handshake *exchange       // of initialize; nil before it was sent
+	over      context.Context // done when it shall not be used any more; the cause is the reason
+	finish    context.CancelCauseFunc
 	gone      chan struct{} // closed when the session is over
 	lost      error         // why; valid after gone
 	settled   chan struct{} // closed when the state of the connection followed
-	reason    error         // why, for people; valid after settled
+
+	users     atomic.Int32 // calls under way
+	released  chan struct{}
+	followers followers
+	lastRead  atomic.Int64 // when something came from the server, in nanoseconds of Unix time
 
 	close func() error  // see shutdown; runs once
 	ended chan struct{} // closed at the end of shutdown
 }
 
-// dial starts what s needs and performs the handshake. If it fails, the link is
-// returned too and must be closed.
-func dial(ctx context.Context, s *Server, o *Options, version string, tail *ring) (*link, error) {
-	l := &link{gone: make(chan struct{}), settled: make(chan struct{}), ended: make(chan struct{})}
+// dial starts what the server needs and performs the handshake. If it fails, the link
+// is returned too and must be closed.
+func (c *connection) dial(ctx context.Context, version string) (*link, error) {
+	s, o := &c.server, c.opts
+	l := &link{of: c, gone: make(chan struct{}), settled: make(chan struct{}), ended: make(chan struct{}), released: make(chan struct{}, 1)}
 	// Not derived from ctx: the connection lives longer than connecting takes.
 	// (The SDK ties the event stream of an SSE server to the context.)
 	l.life, l.end = context.WithCancel(context.Background())
+	l.over, l.finish = context.WithCancelCause(context.Background())
 	l.close = sync.OnceValue(l.shutdown)
-	transport, err := l.transport(s, tail)
+	transport, err := l.transport(ctx, s, &c.stderr)
 	if err != nil {
 		return l, err
 	}
 	stop := context.AfterFunc(ctx, l.abort)
 	defer stop()
-	client := l.newClient(s, o)
-	l.session, err = client.Connect(l.life, transport, &mcp.ClientSessionOptions{ProtocolVersion: version})
+	l.session, err = l.newClient(s, o).Connect(l.life, transport, &mcp.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {
 		return l, err
 	}
 	go func() {
 		l.lost = l.session.Wait()
 		close(l.gone)
+		if l.over.Err() == nil { // else it was over before
+			l.finish(c.lostReason(l))
+		}
 	}()
 	if err := ctx.Err(); err != nil {
 		return l, err
@@ -73,7 +85,7 @@ func dial(ctx context.Context, s *Server, o *Options, version string, tail *ring
 }
 
 // transport returns the transport for s.
-func (l *link) transport(s *Server, tail *ring) (mcp.Transport, error) {
+func (l *link) transport(ctx context.Context, s *Server, tail *ring) (mcp.Transport, error) {
 	switch s.Type {
 	case TypeStdio:
 		proc, err := startProcess(s, tail)
@@ -104,17 +116,24 @@ func (l *link) transport(s *Server, tail *ring) (mcp.Transport, error) {
 			DisableStandaloneSSE: true,
 		}, nil
 	}
-	if t, ok := s.Transport.(*mcp.StreamableClientTransport); ok {
-		own := *t
-		l.http = l.observed(t)
-		own.HTTPClient = l.http
-		return &own, nil
+	own := s.Transport
+	if s.Dial != nil {
+		var err error
+		if own, err = s.Dial(ctx); err != nil {
+			return nil, err
+		}
 	}
-	return l.wrap(s.Transport), nil
+	if t, ok := own.(*mcp.StreamableClientTransport); ok {
+		streamable := *t
+		l.http = l.observed(t)
+		streamable.HTTPClient = l.http
+		return &streamable, nil
+	}
+	return l.wrap(own), nil
 }
 
 func (l *link) wrap(t mcp.Transport) mcp.Transport {
-	l.tap = &tap{Transport: t, life: l.life}
+	l.tap = &tap{Transport: t, life: l.life, heard: l.hear}
 	return l.tap
 }
 
@@ -133,6 +152,59 @@ func (l *link) observed(t *mcp.StreamableClientTransport) *http.Client {
 	return &client
 }
 
+// use counts a caller in, and release out again.
+func (l *link) use() { l.users.Add(1) }
+
+func (l *link) release() {
+	if l.users.Add(-1) == 0 {
+		ask(l.released)
+	}
+}
+
+func (l *link) inUse() bool { return l.users.Load() > 0 }
+
+// unused returns a channel that is closed when nobody uses the link, once nobody can
+// begin to.
+func (l *link) unused() <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for l.inUse() {
+			<-l.released
+		}
+	}()
+	return done
+}
+
+// hear notes that something came from the server, and heard tells when that was.
+func (l *link) hear() { l.lastRead.Store(time.Now().UnixNano()) }
+
+func (l *link) heard() time.Time { return time.Unix(0, l.lastRead.Load()) }
+
+// pings reports whether the server knows ping: 2026-07-28 has none.
+func (l *link) pings() bool {
+	init := l.session.InitializeResult()
+	return init != nil && init.ProtocolVersion <= protocolLegacy
+}
+
+// ping reports whether the server gives a sign of life.
+func (l *link) ping() bool {
+	asked := time.Now()
+	ctx, cancel := context.WithTimeout(l.over, pingPatience)
+	defer cancel()
+	err := l.session.Ping(ctx, nil)
+	return err == nil || ctx.Err() == nil || !l.heard().Before(asked)
+}
+
+// perRequest reports whether the transport has no connection of its own.
+func (l *link) perRequest() bool { return l.tap == nil }
+
+// notifies reports whether the server says that it tells of changes of its tools.
+func (l *link) notifies() bool {
+	init := l.session.InitializeResult()
+	return init != nil && init.Capabilities != nil && init.Capabilities.Tools != nil && init.Capabilities.Tools.ListChanged
+}
+
 // abort breaks the connection at once.
 func (l *link) abort() {
 	l.end()
@@ -144,6 +216,7 @@ func (l *link) abort() {
 // shutdown ends the connection in order, as far as it goes along.
 func (l *link) shutdown() error {
 	defer close(l.ended)
+	l.finish(ErrClosed)
 	var errs []error
 	if l.session != nil {
 		closed := make(chan struct{})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -131,4 +132,9 @@ func parseTool(data json.RawMessage) (Tool, bool) {
 		InputSchema: present(w.InputSchema), OutputSchema: present(w.OutputSchema),
 		Annotations: hints,
 	}, true
+}
+
+// equalTools reports whether nothing has changed.
+func equalTools(a, b []Tool) bool {
+	return slices.EqualFunc(a, b, func(a, b Tool) bool { return reflect.DeepEqual(a, b) })
 }

@@ -174,7 +174,7 @@ func TestResults(t *testing.T) {
 	for _, tt := range tests {
 		t.Run("", func(t *testing.T) {
 			c := ready(t, scripted(tt.wire, `{"tools":[{"name":"t"}]}`))
-			got, err := c.Call(testContext(t), "rawlines", "t", nil)
+			got, err := c.Call(testContext(t), "rawlines", "t", nil, nil)
 			if tt.err != "" {
 				if err == nil {
 					t.Fatalf("got %+v, want an error", got)

@@ -9,7 +9,7 @@
 //		return err // the configuration is wrong, or ctx is done
 //	}
 //	defer c.Close()
-//	result, err := c.Call(ctx, "files", "read_file", json.RawMessage(`{"path":"go.mod"}`))
+//	result, err := c.Call(ctx, "files", "read_file", json.RawMessage(`{"path":"go.mod"}`), nil)
 //
 // # Failure
 //
@@ -41,6 +41,7 @@
 package mcpclient
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -75,8 +76,8 @@ const (
 	TypeSSE   Type = "sse"   // HTTP with server-sent events, as of protocol 2024-11-05
 )
 
-// Server says how to reach one MCP server. Exactly one of Command, URL and
-// Transport is set.
+// Server says how to reach one MCP server. Exactly one of Command, URL, Transport and
+// Dial is set.
 type Server struct {
 	// Name identifies the server; it is required and unique.
 	Name string
@@ -103,14 +104,20 @@ type Server struct {
 	// Type selects the transport where the fields above leave a choice.
 	Type Type
 
-	// Transport is used as it is, for example for a server in this process. It is
-	// connected once; after the connection is lost it cannot be used again.
+	// Transport is used as it is, for example for a server in this process. Most
+	// transports can be connected once; when such a connection is lost, the server has
+	// failed for good.
 	Transport mcp.Transport
+	// Dial makes a transport for each attempt to connect, so that a lost connection can
+	// be replaced. It must return when ctx is done.
+	Dial func(ctx context.Context) (mcp.Transport, error)
 
 	// ConnectTimeout overrides [Options.ConnectTimeout] for this server.
 	ConnectTimeout time.Duration
-	// CallTimeout overrides [Options.CallTimeout] for this server.
-	CallTimeout time.Duration
+	// CallTimeout and MaxCallTimeout override those of [Options] for this server.
+	CallTimeout, MaxCallTimeout time.Duration
+	// MaxConcurrency overrides [Options.MaxConcurrency] for this server.
+	MaxConcurrency int
 	// Disabled keeps the server out of use; it is checked and listed by
 	// [Client.Status] all the same.
 	Disabled bool
@@ -122,18 +129,39 @@ type Options struct {
 	// handshake and the listing of its tools. Default 30 s, because package
 	// runners install on first use.
 	ConnectTimeout time.Duration
-	// CallTimeout bounds one call. Default 2 min. It is an upper bound for a
-	// server that never answers; pass a ctx with a deadline for less.
+	// CallTimeout bounds one call, from when it is sent. Default 2 min. It is an upper
+	// bound for a server that never answers; pass a ctx with a deadline for less.
 	CallTimeout time.Duration
+	// MaxCallTimeout lets a server have more time while it reports progress: each report
+	// is worth another CallTimeout, up to MaxCallTimeout in all. Zero means that progress
+	// changes nothing.
+	MaxCallTimeout time.Duration
+	// MaxConcurrency bounds the calls of one server at the same time. Default 32. Calls
+	// over it wait, those of each conversation in turn.
+	MaxConcurrency int
+	// MaxResultBytes bounds the result of a call, as JSON. Default, and most, 64 MiB.
+	MaxResultBytes int
 	// StartupWait is how long [Connect] waits for servers that are still connecting
 	// before it returns without them. Default 10 s; negative means until each is
 	// ready or has failed.
 	StartupWait time.Duration
-	// OnChange is told the new state of a server, and its tools if it is ready. It is
-	// called for different servers at the same time, for one server in order, and
-	// before Connect counts the server as settled. Connect and Close wait for it; it
-	// must call neither.
+	// OnChange is told each new state of a server, and when its tools have changed, with
+	// its tools as they were last listed. It is called for different servers at the same
+	// time, for one server in order, and before Connect counts the server as settled.
+	// What is done with the server waits for it, so it must return soon, and must not
+	// call the methods of [Client] that change or close anything. It is not called for
+	// [Client.Close].
 	OnChange func(Status, []Tool)
+	// MinBackoff and MaxBackoff are how long to wait after the first attempt to connect
+	// that failed, and at most; between them the time doubles. Up to a half is taken off
+	// at random. Default 1 s and 5 min. A call does not wait: it asks for an attempt now.
+	MinBackoff, MaxBackoff time.Duration
+	// HealthInterval is how long a server that is connected may be silent before it is
+	// pinged. Default 1 min; negative means never. See the package's documentation.
+	HealthInterval time.Duration
+	// RelistInterval is how often the tools are listed again of a server that does not
+	// announce changes. Default 15 min; negative means never.
+	RelistInterval time.Duration
 	// MaxTools bounds the tools of one server; a server that offers more has
 	// failed. Default 5,000.
 	MaxTools int
@@ -150,22 +178,33 @@ type State string
 
 // The states of a server.
 const (
-	StateConnecting State = "connecting" // is being connected
+	StateConnecting State = "connecting" // an attempt is under way
 	StateReady      State = "ready"      // connected, its tools are known
-	StateFailed     State = "failed"     // could not be connected, or the connection was lost; Status.Err has the reason
-	StateDisabled   State = "disabled"   // Server.Disabled is set
-	StateClosed     State = "closed"     // the client was closed
+	StateDegraded   State = "degraded"   // connected, and can be called, but something is wrong
+	StateBackoff    State = "backoff"    // could not be connected, or the connection was lost; it will be tried again
+	StateFailed     State = "failed"     // the same, but it will not be tried again unless the host asks
+	StateDisabled   State = "disabled"   // by Server.Disabled or Client.Disable
+	StateClosed     State = "closed"     // it was removed, or the client was closed
 )
+
+// Available reports whether a server in this state can be called.
+func (s State) Available() bool { return s == StateReady || s == StateDegraded }
 
 // Status describes one server at one moment.
 type Status struct {
 	// Name is the configured name.
 	Name string
-	// State says whether it can be called.
+	// State says whether it can be called, and Since when it came to be so.
 	State State
-	// Err is the reason for [StateFailed], written for people: what happened, to
-	// what, and what to do.
+	Since time.Time
+	// Err is the reason for [StateDegraded], [StateBackoff] and [StateFailed], and for
+	// [StateConnecting] after a loss, written for people: what happened, to what, and
+	// what to do.
 	Err error
+	// Failures counts the attempts in a row that came to nothing; NextAttempt is the
+	// time of the next one in [StateBackoff].
+	Failures    int
+	NextAttempt time.Time
 	// Stderr is the end of what a stdio server wrote to its standard error (and
 	// to standard output, where it was not a message), at most 2 KiB, without
 	// control characters. Untrusted text.
@@ -177,8 +216,8 @@ type Status struct {
 	ServerName, ServerVersion, Title, Instructions string
 	// ProtocolVersion is the MCP revision in use, such as "2025-11-25".
 	ProtocolVersion string
-	// Tools is the number of tools.
+	// Tools is the number of tools that were last listed.
 	Tools int
-	// ConnectTime is how long connecting took, or took to fail.
+	// ConnectTime is how long the last attempt to connect took.
 	ConnectTime time.Duration
 }

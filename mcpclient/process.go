@@ -59,7 +59,7 @@ func startProcess(s *Server, tail *ring) (*process, error) {
 	err := cmd.Start()
 	if err != nil {
 		closeAll(files...)
-		return nil, startError(s, err)
+		return nil, &permanentError{startError(s, err)}
 	}
 	closeAll(inR, outW, errW)
 

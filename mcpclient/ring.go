@@ -38,3 +38,10 @@ func (r *ring) String() string {
 	}
 	return s
 }
+
+// reset forgets what was written, for a process that replaces another.
+func (r *ring) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.buf, r.cut = nil, false
+}

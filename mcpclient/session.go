@@ -9,14 +9,15 @@ import (
 // newClient makes the SDK's client for one link, and so decides what this host offers
 // to the server and what it hears from it.
 func (l *link) newClient(s *Server, o *Options) *mcp.Client {
-	client := mcp.NewClient(
-		&mcp.Implementation{Name: o.ClientName, Version: o.ClientVersion},
-		&mcp.ClientOptions{
-			Logger: o.Logger.With("server", s.Name),
-			// Not nil, which would advertise roots: this client answers no
-			// requests of servers.
-			Capabilities: &mcp.ClientCapabilities{},
-		})
+	opts := &mcp.ClientOptions{
+		Logger: o.Logger.With("server", s.Name),
+		// Not nil, which would advertise roots: this client answers no
+		// requests of servers.
+		Capabilities: &mcp.ClientCapabilities{},
+	}
+	opts.ToolListChangedHandler = func(context.Context, *mcp.ToolListChangedRequest) { ask(l.of.listChanged) }
+	opts.ProgressNotificationHandler = l.progressed
+	client := mcp.NewClient(&mcp.Implementation{Name: o.ClientName, Version: o.ClientVersion}, opts)
 	client.AddSendingMiddleware(l.observe)
 	return client
 }

@@ -71,11 +71,11 @@ func TestStartupDoesNotWaitForTheSlowest(t *testing.T) {
 	if err := c.Settle(short, "slow"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Settle: %v", err)
 	}
-	if _, err := c.Call(short, "slow", "ping", nil); !errors.Is(err, mcpclient.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := c.Call(short, "slow", "ping", nil, nil); !errors.Is(err, mcpclient.ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Call: %v", err)
 	}
 	close(g.open)
-	result, err := c.Call(testContext(t), "slow", "ping", nil) // waits until it is ready
+	result, err := c.Call(testContext(t), "slow", "ping", nil, nil) // waits until it is ready
 	if err != nil || result.Content[0].Text != "pong" {
 		t.Errorf("Call: %+v, %v", result, err)
 	}
@@ -98,7 +98,7 @@ func TestCloseWhileConnecting(t *testing.T) {
 	c := connect(t, &mcpclient.Options{StartupWait: time.Millisecond}, server)
 	called := make(chan error, 1)
 	go func() {
-		_, err := c.Call(context.Background(), "slow", "ping", nil)
+		_, err := c.Call(context.Background(), "slow", "ping", nil, nil)
 		called <- err
 	}()
 	if err := c.Close(); err != nil {

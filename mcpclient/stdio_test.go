@@ -82,10 +82,10 @@ func TestCallErrors(t *testing.T) {
 	if ce := callError(t, testContext(t), c, "good", "nope", ""); !errors.As(ce, &pe) || pe.Code != -32602 {
 		t.Errorf("error %+v", ce)
 	}
-	if _, err := c.Call(testContext(t), "who", "echo", nil); !errors.Is(err, mcpclient.ErrUnknownServer) {
+	if _, err := c.Call(testContext(t), "who", "echo", nil, nil); !errors.Is(err, mcpclient.ErrUnknownServer) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := c.Call(testContext(t), "off", "echo", nil); !errors.Is(err, mcpclient.ErrUnavailable) || !strings.Contains(err.Error(), "disabled") {
+	if _, err := c.Call(testContext(t), "off", "echo", nil, nil); !errors.Is(err, mcpclient.ErrUnavailable) || !strings.Contains(err.Error(), "disabled") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -116,7 +116,7 @@ func TestStdioDoesNotStart(t *testing.T) {
 			if c.Tools("x") != nil {
 				t.Error("a failed server has tools")
 			}
-			_, err := c.Call(testContext(t), "x", "echo", nil)
+			_, err := c.Call(testContext(t), "x", "echo", nil, nil)
 			if !errors.Is(err, mcpclient.ErrUnavailable) {
 				t.Errorf("error %v", err)
 			}
@@ -134,7 +134,7 @@ func TestOneBadServerDoesNotDisturb(t *testing.T) {
 	for _, s := range c.Status() {
 		states = append(states, fmt.Sprintf("%s:%s", s.Name, s.State))
 	}
-	if got, want := strings.Join(states, " "), "exits:failed good:ready silent:failed off:disabled"; got != want {
+	if got, want := strings.Join(states, " "), "exits:backoff good:ready silent:backoff off:disabled"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	err := c.Status()[2].Err
@@ -171,11 +171,12 @@ func TestServerDiesDuringCall(t *testing.T) {
 		t.Errorf("error %+v", ce)
 	}
 	wantText(t, failure(t, c), "exit status 7")
-	if c.Tools("good") != nil {
-		t.Error("a dead server has tools")
+	if len(c.Tools("good")) != 7 {
+		t.Error("the tools of a server that is tried again are forgotten")
 	}
-	if _, err := c.Call(testContext(t), "good", "echo", nil); !errors.Is(err, mcpclient.ErrUnavailable) {
-		t.Errorf("error %v", err)
+	call(t, c, "good", "echo", "{}") // has it connected again
+	if s := c.Status()[0]; s.State != mcpclient.StateReady || s.Err != nil || s.Failures != 0 {
+		t.Errorf("status %+v", s)
 	}
 	_ = c.Close()
 	wantText(t, logged.String(), "connection to MCP server lost")

@@ -74,7 +74,8 @@ func (e *exchange) state() (sent bool, result json.RawMessage, rpcErr *jsonrpc.E
 // which servers must tolerate.)
 type tap struct {
 	mcp.Transport
-	life context.Context // no connection is made or kept when it is done
+	life  context.Context // no connection is made or kept when it is done
+	heard func()          // something came from the server
 
 	mu   sync.Mutex
 	conn mcp.Connection // nil before Connect
@@ -102,11 +103,12 @@ func (t *tap) Connect(ctx context.Context) (mcp.Connection, error) {
 		t.abort()
 		return nil, err
 	}
-	return &tapConn{Connection: conn, pending: map[jsonrpc.ID]pending{}}, nil
+	return &tapConn{Connection: conn, heard: t.heard, pending: map[jsonrpc.ID]pending{}}, nil
 }
 
 type tapConn struct {
 	mcp.Connection
+	heard   func()
 	mu      sync.Mutex
 	pending map[jsonrpc.ID]pending
 }
@@ -149,7 +151,11 @@ func (c *tapConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 // Read implements mcp.Connection.
 func (c *tapConn) Read(ctx context.Context) (jsonrpc.Message, error) {
 	msg, err := c.Connection.Read(ctx)
-	if resp, ok := msg.(*jsonrpc.Response); ok && err == nil {
+	if err != nil {
+		return msg, err
+	}
+	c.heard()
+	if resp, ok := msg.(*jsonrpc.Response); ok {
 		if ex := c.take(resp.ID); ex != nil {
 			ex.answer(resp.Result, resp.Error)
 		}

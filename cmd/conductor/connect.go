@@ -74,7 +74,7 @@ func withConversation(ctx context.Context, s *streams, options *conductor.Option
 	}()
 	down := false
 	for _, status := range c.Status() {
-		if status.State == mcpclient.StateFailed {
+		if status.State == mcpclient.StateFailed || status.State == mcpclient.StateBackoff {
 			down = true
 			fmt.Fprintf(s.stderr, "conductor: server %s is not available: %s\n", status.Name, printable(firstLine(status.Err.Error(), 300)))
 		}

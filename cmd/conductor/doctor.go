@@ -203,7 +203,7 @@ func (r *report) examineServers(ctx context.Context, s *streams, options *conduc
 	}
 	for i, status := range c.Status() {
 		server := serverReport{
-			Name: status.Name, State: string(status.State), Transport: status.Transport,
+			Name: status.Name, State: doctorState(status.State), Transport: status.Transport,
 			Server: printable(status.ServerName), Version: printable(status.ServerVersion), Protocol: status.ProtocolVersion,
 			Tools: status.Tools, ConnectMS: milliseconds(status.ConnectTime), Stderr: status.Stderr,
 		}
@@ -216,6 +216,14 @@ func (r *report) examineServers(ctx context.Context, s *streams, options *conduc
 	if err := c.Close(); err != nil {
 		r.Config.Problems = append(r.Config.Problems, err.Error())
 	}
+}
+
+// doctorState is the state for one who looks once: what will be tried again has failed.
+func doctorState(s mcpclient.State) string {
+	if s == mcpclient.StateBackoff {
+		s = mcpclient.StateFailed
+	}
+	return string(s)
 }
 
 // withoutTail takes the end of a server's output out of a reason, since it is shown

@@ -162,7 +162,7 @@ func showSpecs(s *streams, c *conductor.Conductor, loaded *conductor.LoadResult,
 
 // explainUnknown says what to type instead.
 func explainUnknown(c *conductor.Conductor, unknown conductor.UnknownTool) string {
-	isServer := slices.ContainsFunc(c.Status(), func(s mcpclient.Status) bool { return s.Name == unknown.Name && s.State == mcpclient.StateReady })
+	isServer := slices.ContainsFunc(c.Status(), func(s mcpclient.Status) bool { return s.Name == unknown.Name && s.State.Available() })
 	switch {
 	case unknown.Reason != "":
 		return fmt.Sprintf("there is no tool %s now: %s", unknown.Name, unknown.Reason)

@@ -91,7 +91,7 @@ func reportState(w io.Writer, s mcpclient.Status) {
 	switch s.State {
 	case mcpclient.StateReady:
 		fmt.Fprintf(w, "conductor: server %s is ready: %s\n", s.Name, plural(s.Tools, "tool"))
-	case mcpclient.StateFailed:
+	case mcpclient.StateFailed, mcpclient.StateBackoff, mcpclient.StateDegraded:
 		fmt.Fprintf(w, "conductor: server %s is not available: %s\n", s.Name, indentRest(printable(s.Err.Error())))
 	}
 }

@@ -244,7 +244,7 @@ func (f *fixture) explained(t *testing.T) {
 	}
 	for i, b := range broken {
 		s := f.c.Status()[4+i]
-		if s.State != mcpclient.StateFailed || s.Err == nil || !strings.Contains(s.Err.Error(), b.want) {
+		if s.State.Available() || s.Err == nil || !strings.Contains(s.Err.Error(), b.want) {
 			t.Errorf("%s is %s: %v; want a reason with %q", s.Name, s.State, s.Err, b.want)
 		}
 		if line := "- " + s.Name + ": NOT AVAILABLE: "; !strings.Contains(prompt, line) {

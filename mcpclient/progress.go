@@ -1,0 +1,79 @@
+package mcpclient
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// deadline ends a context after a time that can be extended up to a bound.
+type deadline struct {
+	step  time.Duration
+	last  time.Time // zero if it cannot be extended
+	end   context.CancelCauseFunc
+	timer *time.Timer
+}
+
+// newDeadline returns a context that ends after step, or, if it is extended, after most.
+func newDeadline(ctx context.Context, step, most time.Duration) (context.Context, *deadline) {
+	ctx, end := context.WithCancelCause(ctx)
+	d := &deadline{step: step, end: end}
+	if most > step {
+		d.last = time.Now().Add(most)
+	}
+	d.timer = time.AfterFunc(step, func() { end(&timeoutError{what: "the server did not answer", d: step}) })
+	return ctx, d
+}
+
+func (d *deadline) extends() bool { return !d.last.IsZero() }
+
+// extend begins the step anew, as far as the bound allows.
+func (d *deadline) extend() {
+	if d.extends() {
+		d.timer.Reset(max(0, min(d.step, time.Until(d.last))))
+	}
+}
+
+func (d *deadline) stop() {
+	d.timer.Stop()
+	d.end(nil)
+}
+
+// followers are the calls of a link that want to hear of their progress.
+type followers struct {
+	mu   sync.Mutex
+	last int64
+	by   map[int64]func(Progress)
+}
+
+// follow returns a token for the reports of one call, which go to tell until done.
+func (l *link) follow(tell func(Progress)) (token int64, done func()) {
+	f := &l.followers
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.last++
+	token = f.last
+	if f.by == nil {
+		f.by = map[int64]func(Progress){}
+	}
+	f.by[token] = tell
+	return token, func() {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(f.by, token)
+	}
+}
+
+// progressed passes a report on. Tokens come back as they are in JSON, so as float64.
+func (l *link) progressed(_ context.Context, req *mcp.ProgressNotificationClientRequest) {
+	token, ok := req.Params.ProgressToken.(float64)
+	f := &l.followers
+	f.mu.Lock()
+	tell := f.by[int64(token)]
+	f.mu.Unlock()
+	if ok && tell != nil {
+		tell(Progress{Progress: req.Params.Progress, Total: req.Params.Total, Message: clean(req.Params.Message, 1000)})
+	}
+}
