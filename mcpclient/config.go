@@ -108,6 +108,9 @@ func (s *Server) problems() []string {
 	if s.URL == "" && len(s.Header) > 0 {
 		add("Header needs URL")
 	}
+	for _, problem := range s.authProblems() {
+		add("%s", problem)
+	}
 	if s.URL != "" {
 		// The text of the URL and of the parser's error may hold a password.
 		switch u, err := url.Parse(s.URL); {
@@ -143,12 +146,61 @@ func (s *Server) problems() []string {
 	return found
 }
 
+// authProblems returns what is wrong with the credentials, TLS, roots and the level
+// of logs.
+func (s *Server) authProblems() []string {
+	var found []string
+	add := func(format string, args ...any) { found = append(found, fmt.Sprintf(format, args...)) }
+	if s.URL == "" && (s.Bearer != nil || s.OAuth != nil || s.TLS != nil) {
+		add("Bearer, OAuth and TLS need URL")
+	}
+	switch {
+	case s.Bearer != nil && s.OAuth != nil:
+		add("Bearer and OAuth are set; set one of them")
+	case (s.Bearer != nil || s.OAuth != nil) && len(s.Header.Values("Authorization")) > 0:
+		add("Header has Authorization, which Bearer and OAuth are for; set one of them")
+	}
+	if s.OAuth != nil {
+		found = append(found, s.OAuth.problems()...)
+	}
+	if s.TLS != nil {
+		if problem := s.TLS.problem(); problem != "" {
+			add("TLS: %s", problem)
+		}
+		if strings.HasPrefix(s.URL, "http://") {
+			add("TLS needs a URL with https://")
+		}
+	}
+	for _, root := range s.Roots {
+		if u, err := url.Parse(root.URI); err != nil || u.Scheme != "file" || !strings.HasPrefix(u.Path, "/") {
+			add("Roots: %q is not file:///path", root.URI)
+		}
+	}
+	if _, known := slogLevels[s.LogLevel]; !known && s.LogLevel != "" {
+		add("LogLevel %q is unknown; use debug, info, notice, warning, error, critical, alert or emergency", s.LogLevel)
+	}
+	return found
+}
+
 // resolved returns a copy of s that shares nothing with the caller, with the
 // type and the timeouts set.
 func (s Server) resolved(o *Options) Server {
 	s.Args = slices.Clone(s.Args)
 	s.Env = maps.Clone(s.Env)
 	s.Header = s.Header.Clone()
+	s.Roots = slices.Clone(s.Roots)
+	if s.TLS != nil {
+		own := *s.TLS
+		s.TLS = &own
+	}
+	if s.OAuth != nil {
+		own := *s.OAuth
+		own.Scopes = slices.Clone(own.Scopes)
+		if own.Store == nil {
+			own.Store = &MemoryTokens{}
+		}
+		s.OAuth = &own
+	}
 	switch {
 	case s.Transport != nil, s.Dial != nil:
 		s.Type = "custom"

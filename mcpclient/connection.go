@@ -20,6 +20,7 @@ type connection struct {
 	opts   *Options
 	queue  *queue
 	report func(Status, []Tool) // of changes
+	auth   *authorizer          // nil without tokens
 	stderr ring
 
 	calls    context.Context // parent of all calls' ends
@@ -70,6 +71,7 @@ func newConnection(s Server, o *Options, report func(Status, []Tool)) *connectio
 		wanted: make(chan struct{}, 1), again: make(chan struct{}, 1),
 		listChanged: make(chan struct{}, 1), suspected: make(chan struct{}, 1),
 	}
+	c.auth = newAuthorizer(&c.server, o)
 	if s.Disabled {
 		c.state, c.told = StateDisabled, StateDisabled
 	}
@@ -299,6 +301,7 @@ func (c *connection) statusLocked() Status {
 		Tools: len(c.tools), ConnectTime: c.took,
 	}
 	if c.init != nil {
+		s.Capabilities = capabilities(c.init)
 		s.ProtocolVersion, s.Instructions = c.init.ProtocolVersion, c.init.Instructions
 		if info := c.init.ServerInfo; info != nil {
 			s.ServerName, s.ServerVersion, s.Title = info.Name, info.Version, info.Title

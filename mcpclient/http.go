@@ -32,18 +32,26 @@ type roundTripper struct {
 
 	endpoint *url.URL    // as configured; nil for a transport of the user
 	header   http.Header // as configured
+	auth     *authorizer // nil without tokens
+	unasked  bool        // this is streamable HTTP, with a standalone stream
 	oauth    bool        // 401 and 403 are handled by the SDK
 }
 
 // newHTTPClient returns a client for one connection. Its requests end with life.
-func newHTTPClient(life context.Context, s *Server, endpoint *url.URL) *http.Client {
-	base := &http.Transport{Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true}
-	if def, ok := http.DefaultTransport.(*http.Transport); ok {
-		base = def.Clone()
+func newHTTPClient(life context.Context, s *Server, endpoint *url.URL, auth *authorizer) (*http.Client, error) {
+	base := newBaseTransport()
+	if s.TLS != nil {
+		config, err := s.TLS.config()
+		if err != nil {
+			return nil, err
+		}
+		base.TLSClientConfig = config
 	}
 	base.MaxIdleConnsPerHost = 16 // calls run concurrently
 	base.IdleConnTimeout = 90 * time.Second
-	return &http.Client{Transport: &roundTripper{base: base, life: life, endpoint: endpoint, header: s.Header}}
+	return &http.Client{Transport: &roundTripper{
+		base: base, life: life, endpoint: endpoint, header: s.Header, auth: auth, unasked: s.Type == TypeHTTP,
+	}}, nil
 }
 
 // CloseIdleConnections lets go of connections that wait for a next request.
@@ -55,6 +63,9 @@ func (rt *roundTripper) CloseIdleConnections() {
 
 // RoundTrip implements http.RoundTripper.
 func (rt *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
+	if rt.isStandalone(req) {
+		return rt.listen(req), nil
+	}
 	ctx, cancel := context.WithCancel(req.Context())
 	stop := context.AfterFunc(rt.life, cancel)
 	release := func() { stop(); cancel() }
@@ -65,7 +76,7 @@ func (rt *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	out := req.Clone(ctx)
 	rt.decorate(out)
-	resp, err := rt.base.RoundTrip(out)
+	resp, err := rt.authorized(req, out)
 	if err != nil {
 		release()
 		return nil, err
@@ -100,11 +111,16 @@ func (rt *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// ours reports whether a request is for the configured host: a redirect, or the
+// endpoint event of an SSE server, may lead elsewhere.
+func (rt *roundTripper) ours(u *url.URL) bool {
+	return rt.endpoint != nil && u.Scheme == rt.endpoint.Scheme && u.Host == rt.endpoint.Host
+}
+
 // decorate adds the configured headers, user and query, to requests for the
-// configured host only: a redirect, or the endpoint event of an SSE server, may
-// lead elsewhere.
+// configured host only.
 func (rt *roundTripper) decorate(req *http.Request) {
-	if rt.endpoint == nil || req.URL.Scheme != rt.endpoint.Scheme || req.URL.Host != rt.endpoint.Host {
+	if !rt.ours(req.URL) {
 		return
 	}
 	if req.URL.RawQuery == "" && req.URL.Path == rt.endpoint.Path {
@@ -159,6 +175,7 @@ func (rt *roundTripper) refused(req *http.Request, resp *http.Response, ex *exch
 		code:  resp.StatusCode,
 		text:  rt.excerpt(resp.Header.Get("Content-Type"), data),
 		after: clean(resp.Header.Get("Retry-After"), 40),
+		oauth: strings.Contains(resp.Header.Get("WWW-Authenticate"), "resource_metadata"),
 	}
 }
 
@@ -168,20 +185,26 @@ func (rt *roundTripper) excerpt(contentType string, data []byte) string {
 	if strings.Contains(contentType, "html") {
 		return ""
 	}
-	text := string(data)
-	for _, secret := range rt.secrets() {
-		text = strings.ReplaceAll(text, secret, "[redacted]")
+	return clean(redact(string(data), rt.secrets()), 300)
+}
+
+// redact removes secrets from a text. Those of less than 6 bytes stay: they are
+// words like "1" or "json".
+func redact(text string, secrets []string) string {
+	for _, secret := range secrets {
+		if len(secret) >= 6 {
+			text = strings.ReplaceAll(text, secret, "[redacted]")
+		}
 	}
-	return clean(text, 300)
+	return text
 }
 
 func (rt *roundTripper) secrets() []string {
 	var found []string
-	add := func(s string) {
-		if len(s) >= 6 { // shorter ones are words like "1" or "json"
-			found = append(found, s)
-		}
+	if rt.auth != nil {
+		found = rt.auth.secrets()
 	}
+	add := func(s string) { found = append(found, s) }
 	for _, values := range rt.header {
 		for _, v := range values {
 			add(v)
@@ -208,19 +231,30 @@ type statusError struct {
 	code  int
 	text  string // start of the body, may be empty
 	after string // Retry-After, may be empty
+	oauth bool   // the server says where to log in
+	cause error  // why there was no other token to try with; nil if that is not it
 }
+
+// Unwrap returns the cause.
+func (e *statusError) Unwrap() error { return e.cause }
 
 // Error implements error.
 func (e *statusError) Error() string {
+	if e.cause != nil {
+		return fmt.Sprintf("the server asks for credentials (HTTP status %d): %v", e.code, e.cause)
+	}
 	msg := fmt.Sprintf("server answered with HTTP status %d %s", e.code, http.StatusText(e.code))
 	if e.text != "" {
 		msg += " (" + e.text + ")"
 	}
 	switch {
 	case e.code == http.StatusUnauthorized:
-		msg += "; credentials are missing, wrong or expired: check Server.Header, usually Authorization"
+		msg += "; credentials are missing, wrong or expired: check Server.Header, Server.Bearer or Server.OAuth"
+		if e.oauth {
+			msg += "; the server points to a login by OAuth"
+		}
 	case e.code == http.StatusForbidden:
-		msg += "; the credentials in Server.Header do not allow this"
+		msg += "; the credentials do not allow this"
 	case e.code == http.StatusNotFound, e.code == http.StatusMethodNotAllowed:
 		msg += "; check the path of Server.URL, and whether the server needs Type sse"
 	case e.code == http.StatusTooManyRequests && e.after != "":

@@ -81,6 +81,7 @@ func (c *connection) dial(ctx context.Context, version string) (*link, error) {
 	if err := ctx.Err(); err != nil {
 		return l, err
 	}
+	l.askForLogs(ctx, s, o)
 	return l, nil
 }
 
@@ -99,7 +100,9 @@ func (l *link) transport(ctx context.Context, s *Server, tail *ring) (mcp.Transp
 		if err != nil {
 			return nil, errors.New("URL cannot be parsed")
 		}
-		l.http = newHTTPClient(l.life, s, endpoint)
+		if l.http, err = newHTTPClient(l.life, s, endpoint, l.of.auth); err != nil {
+			return nil, err
+		}
 		// The SDK gets the URL without its secrets, so that they cannot appear
 		// in its errors; the round tripper adds them.
 		address := bare(endpoint).String()
@@ -110,10 +113,6 @@ func (l *link) transport(ctx context.Context, s *Server, tail *ring) (mcp.Transp
 			Endpoint:     address,
 			HTTPClient:   l.http,
 			MaxEventSize: maxMessage,
-			// The standalone stream only carries what servers send unasked, which
-			// is not used. And the SDK opens it during Connect and waits for the
-			// response headers, which some servers hold back until the first event.
-			DisableStandaloneSSE: true,
 		}, nil
 	}
 	own := s.Transport

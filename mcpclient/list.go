@@ -90,6 +90,9 @@ func listPage(ctx context.Context, session *mcp.ClientSession, cursor string) (t
 		if err := json.Unmarshal(raw, &page); err != nil {
 			return nil, "", fmt.Errorf("%w: %w", errListing, err)
 		}
+		if init := session.InitializeResult(); err == nil && init != nil && init.ProtocolVersion >= protocolModern {
+			page.Tools = callable(page.Tools, res.Tools)
+		}
 		return page.Tools, page.NextCursor, nil
 	case err != nil:
 		return nil, "", err
@@ -104,6 +107,20 @@ func listPage(ctx context.Context, session *mcp.ClientSession, cursor string) (t
 		tools = append(tools, data)
 	}
 	return tools, res.NextCursor, nil
+}
+
+// callable leaves out the tools that the SDK leaves out, and logs: those that ask for
+// headers which cannot be. MCP 2026-07-28, "Custom Headers": clients MUST exclude
+// them.
+func callable(raw []json.RawMessage, kept []*mcp.Tool) []json.RawMessage {
+	names := map[string]bool{}
+	for _, t := range kept {
+		names[t.Name] = true
+	}
+	return slices.DeleteFunc(raw, func(data json.RawMessage) bool {
+		t, ok := parseTool(data)
+		return ok && !names[t.Name]
+	})
 }
 
 // parseTool reads one tool. It reports false for one that cannot be called.

@@ -100,6 +100,13 @@ type Server struct {
 	URL string
 	// Header is sent with each request to URL's host.
 	Header http.Header
+	// Bearer obtains the token of the Authorization header; see [Bearer].
+	Bearer Bearer
+	// OAuth obtains the token by OAuth 2.1. Nil means without.
+	OAuth *OAuth
+	// TLS changes how the server at URL is recognised, and how it recognises this
+	// client. Nil means the system's authorities and no certificate.
+	TLS *TLS
 
 	// Type selects the transport where the fields above leave a choice.
 	Type Type
@@ -118,6 +125,13 @@ type Server struct {
 	CallTimeout, MaxCallTimeout time.Duration
 	// MaxConcurrency overrides [Options.MaxConcurrency] for this server.
 	MaxConcurrency int
+	// Roots are the folders that the server is told it may use. It is told of none,
+	// and not that it could ask, if there are none. MCP deprecates roots since
+	// 2026-07-28.
+	Roots []Root
+	// LogLevel asks the server to log what is at least as severe; see [Host.OnLog].
+	// Empty leaves it to the server. MCP deprecates logging since 2026-07-28.
+	LogLevel LogLevel
 	// Disabled keeps the server out of use; it is checked and listed by
 	// [Client.Status] all the same.
 	Disabled bool
@@ -162,6 +176,9 @@ type Options struct {
 	// RelistInterval is how often the tools are listed again of a server that does not
 	// announce changes. Default 15 min; negative means never.
 	RelistInterval time.Duration
+	// Host answers what servers ask for: input from the user, completions by a
+	// model. Its zero value refuses everything.
+	Host Host
 	// MaxTools bounds the tools of one server; a server that offers more has
 	// failed. Default 5,000.
 	MaxTools int
@@ -216,6 +233,8 @@ type Status struct {
 	ServerName, ServerVersion, Title, Instructions string
 	// ProtocolVersion is the MCP revision in use, such as "2025-11-25".
 	ProtocolVersion string
+	// Capabilities are what the server offers; zero before it was ready.
+	Capabilities Capabilities
 	// Tools is the number of tools that were last listed.
 	Tools int
 	// ConnectTime is how long the last attempt to connect took.

@@ -9,16 +9,16 @@ import (
 // newClient makes the SDK's client for one link, and so decides what this host offers
 // to the server and what it hears from it.
 func (l *link) newClient(s *Server, o *Options) *mcp.Client {
-	opts := &mcp.ClientOptions{
-		Logger: o.Logger.With("server", s.Name),
-		// Not nil, which would advertise roots: this client answers no
-		// requests of servers.
-		Capabilities: &mcp.ClientCapabilities{},
-	}
+	opts := clientOptions(s, o)
 	opts.ToolListChangedHandler = func(context.Context, *mcp.ToolListChangedRequest) { ask(l.of.listChanged) }
 	opts.ProgressNotificationHandler = l.progressed
 	client := mcp.NewClient(&mcp.Implementation{Name: o.ClientName, Version: o.ClientVersion}, opts)
+	addRoots(client, s)
+	client.AddSendingMiddleware(forgetful)
 	client.AddSendingMiddleware(l.observe)
+	if s.LogLevel != "" {
+		client.AddSendingMiddleware(asksForLogs(s.LogLevel))
+	}
 	return client
 }
 
@@ -27,12 +27,25 @@ func (l *link) observe(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
 		switch method {
 		case "server/discover":
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithTimeout(ctx, probePatience)
-			defer cancel()
+			return l.discover(ctx, next, method, req)
 		case "initialize":
 			ctx, l.handshake = withExchange(ctx)
 		}
 		return next(ctx, method, req)
+	}
+}
+
+// discover gives up on a server that does not answer. A login that the server asked
+// for first is not its fault.
+func (l *link) discover(ctx context.Context, next mcp.MethodHandler, method string, req mcp.Request) (mcp.Result, error) {
+	for {
+		before := l.of.auth.renewals()
+		probe, cancel := context.WithTimeout(ctx, probePatience)
+		res, err := next(probe, method, req)
+		late := probe.Err() != nil
+		cancel()
+		if err == nil || !late || !l.of.auth.settle(ctx, before) {
+			return res, err
+		}
 	}
 }

@@ -77,11 +77,20 @@ func (c *connection) supervise(ctx context.Context) {
 
 // connect makes one attempt.
 func (c *connection) connect(ctx context.Context) (*link, []Tool, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.server.ConnectTimeout, &timeoutError{
-		what: "the server did not get ready", d: c.server.ConnectTimeout,
-		hint: "if it needs longer to start, raise ConnectTimeout",
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var timer *time.Timer
+	timer = time.AfterFunc(c.server.ConnectTimeout, func() {
+		if c.auth.busy() { // a user who logs in takes the time that it takes
+			timer.Reset(c.server.ConnectTimeout)
+			return
+		}
+		cancel(&timeoutError{
+			what: "the server did not get ready", d: c.server.ConnectTimeout,
+			hint: "if it needs longer to start, raise ConnectTimeout",
+		})
 	})
-	defer cancel()
+	defer timer.Stop()
 	c.stderr.reset()
 	start := time.Now()
 	l, tools, err := c.establish(ctx)

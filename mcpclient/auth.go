@@ -1,0 +1,283 @@
+package mcpclient
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+)
+
+// Bearer returns an access token for the Authorization header. It is called before
+// the first request, with rejected empty, and again when the server refuses a token
+// with HTTP status 401, with that token; the request is then repeated once. Between
+// these the token is kept. It is not called by two goroutines at a time.
+type Bearer func(ctx context.Context, rejected string) (token string, err error)
+
+// ErrLoginRequired is the reason why a server with [Server.OAuth] cannot be used
+// when a user has to log in and [OAuth.Authorize] is nil.
+var ErrLoginRequired = errors.New("a login is required")
+
+// errNotAsked marks an authorization server that could not be reached.
+var errNotAsked = errors.New("the authorization server could not be asked")
+
+// maxRenewal bounds how long a renewal, most of all a login by the user, may take.
+const maxRenewal = 10 * time.Minute
+
+// A tokenSource knows how to get tokens for one server. Its methods may be called
+// concurrently, but renew by one goroutine at a time.
+type tokenSource interface {
+	// token returns the token to send, "" for none.
+	token(ctx context.Context) (string, error)
+	// renew gets another token after the server answered req with resp to a
+	// request with the token rejected.
+	renew(ctx context.Context, rejected string, req *http.Request, resp *http.Response) error
+	// secrets are what must not appear in a text.
+	secrets() []string
+}
+
+// An authorizer adds tokens to the requests to one server, over all connections to
+// it. However many requests are refused at the same time, one renewal is made.
+type authorizer struct {
+	tokenSource
+
+	mu      sync.Mutex
+	newest  string // token that was sent last
+	flight  *renewal
+	renewed int // how often a renewal succeeded
+}
+
+// A renewal is a renew under way.
+type renewal struct {
+	done chan struct{}
+	err  error // valid after done
+}
+
+// newAuthorizer returns what s asks for; nil if that is nothing.
+func newAuthorizer(s *Server, o *Options) *authorizer {
+	switch {
+	case s.Bearer != nil:
+		return &authorizer{tokenSource: &bearerSource{get: s.Bearer}}
+	case s.OAuth != nil:
+		return &authorizer{tokenSource: newOAuthSource(s, o)}
+	}
+	return nil
+}
+
+// send is token, remembered.
+func (a *authorizer) send(ctx context.Context) (string, error) {
+	token, err := a.token(ctx)
+	if err != nil {
+		return "", err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.newest = token
+	return token, nil
+}
+
+// again makes sure that there is another token than the rejected one. It waits for
+// a renewal until ctx is done. The renewal itself ends with life: it may ask a user,
+// and others may wait for it too.
+func (a *authorizer) again(ctx, life context.Context, rejected string, req *http.Request, resp *http.Response) error {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody)) // what came is good enough
+	_ = resp.Body.Close()
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+
+	a.mu.Lock()
+	if a.newest != rejected {
+		a.mu.Unlock()
+		return nil
+	}
+	f := a.flight
+	if f == nil {
+		f = &renewal{done: make(chan struct{})}
+		a.flight = f
+		go a.renewFor(life, f, rejected, req, resp)
+	}
+	a.mu.Unlock()
+	select {
+	case <-f.done:
+		return f.err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (a *authorizer) renewFor(life context.Context, f *renewal, rejected string, req *http.Request, resp *http.Response) {
+	ctx, cancel := context.WithTimeout(life, maxRenewal)
+	defer cancel()
+	f.err = a.renew(ctx, rejected, req.WithContext(ctx), resp)
+	a.mu.Lock()
+	a.flight = nil
+	if f.err == nil {
+		a.renewed++
+	}
+	a.mu.Unlock()
+	close(f.done)
+}
+
+// busy reports whether a renewal is under way, such as a login; false for nil.
+func (a *authorizer) busy() bool {
+	if a == nil {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.flight != nil
+}
+
+// settle waits for a renewal under way and reports whether one has succeeded since
+// there were so many. It reports false for nil.
+func (a *authorizer) settle(ctx context.Context, renewals int) bool {
+	if a == nil {
+		return false
+	}
+	a.mu.Lock()
+	f := a.flight
+	a.mu.Unlock()
+	if f != nil {
+		select {
+		case <-f.done:
+		case <-ctx.Done():
+		}
+	}
+	return a.renewals() > renewals
+}
+
+// renewals returns how often a renewal succeeded; zero for nil.
+func (a *authorizer) renewals() int {
+	if a == nil {
+		return 0
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.renewed
+}
+
+// bearerSource gets tokens from a callback.
+type bearerSource struct {
+	get Bearer
+
+	mu   sync.Mutex
+	last string
+}
+
+func (b *bearerSource) token(ctx context.Context) (string, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.last == "" {
+		return b.fetch(ctx, "")
+	}
+	return b.last, nil
+}
+
+func (b *bearerSource) renew(ctx context.Context, rejected string, _ *http.Request, _ *http.Response) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	token, err := b.fetch(ctx, rejected)
+	if err == nil && token == rejected {
+		err = errors.New("Server.Bearer returned the refused token again")
+	}
+	return err
+}
+
+func (b *bearerSource) fetch(ctx context.Context, rejected string) (string, error) {
+	token, err := b.get(ctx, rejected)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("Server.Bearer: %w", err)
+	case token == "" || strings.ContainsFunc(token, unicode.IsControl):
+		return "", errors.New("Server.Bearer returned no token that can be sent")
+	}
+	b.last = token
+	return token, nil
+}
+
+func (b *bearerSource) secrets() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return []string{b.last}
+}
+
+// authorized sends a request with a token, and once more with another one if the
+// server asks for that.
+func (rt *roundTripper) authorized(asked, out *http.Request) (*http.Response, error) {
+	if rt.auth == nil || !rt.ours(out.URL) {
+		return rt.base.RoundTrip(out)
+	}
+	token, err := rt.auth.send(out.Context())
+	if err != nil {
+		return nil, noToken(http.StatusUnauthorized, err)
+	}
+	bear(out, token)
+	resp, err := rt.base.RoundTrip(out)
+	if err != nil || !asksForToken(resp, rt.auth) || out.Method == http.MethodDelete {
+		return resp, err
+	}
+	second := out.Clone(out.Context())
+	if out.Body != nil && out.Body != http.NoBody {
+		if out.GetBody == nil {
+			return resp, nil
+		}
+		if second.Body, err = out.GetBody(); err != nil {
+			return nil, err
+		}
+	}
+	status := resp.StatusCode
+	if err := rt.auth.again(out.Context(), rt.life, token, asked, resp); err != nil {
+		return nil, noToken(status, err)
+	}
+	if token, err = rt.auth.send(out.Context()); err != nil {
+		return nil, noToken(status, err)
+	}
+	bear(second, token)
+	return rt.base.RoundTrip(second)
+}
+
+// noToken is the error of a request for which there is no token. Another attempt helps
+// only where the reason may pass by itself.
+func noToken(status int, err error) error {
+	if errors.Is(err, errNotAsked) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("no token to send: %w", err)
+	}
+	return &statusError{code: status, cause: err}
+}
+
+func bear(req *http.Request, token string) {
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+}
+
+// asksForToken reports whether a server could be content with another token. MCP,
+// "Error Handling": 401 for a missing or invalid token; 403 with insufficient_scope
+// when the token allows too little, which a callback knows nothing about.
+func asksForToken(resp *http.Response, a *authorizer) bool {
+	switch resp.StatusCode {
+	case http.StatusUnauthorized:
+		return true
+	case http.StatusForbidden:
+		_, oauth := a.tokenSource.(*oauthSource)
+		return oauth && strings.Contains(strings.Join(resp.Header.Values("WWW-Authenticate"), " "), "insufficient_scope")
+	}
+	return false
+}
+
+// checkBrowsable refuses what a browser should not be sent to at a server's word.
+func checkBrowsable(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || len(address) > maxElicitURL || strings.ContainsFunc(address, unicode.IsControl):
+		return errors.New("the URL to visit cannot be parsed")
+	case u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.User != nil:
+		return errors.New("the URL to visit is not https://host/path or http://host/path")
+	}
+	return nil
+}

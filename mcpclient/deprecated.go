@@ -1,0 +1,239 @@
+package mcpclient
+
+//lint:file-ignore SA1019 MCP deprecates roots, sampling and logging with 2026-07-28, for not earlier than a year after; the servers of today have them.
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// deprecated adds what MCP deprecates.
+func (a *asked) deprecated(options *mcp.ClientOptions) {
+	options.LoggingMessageHandler = a.log
+	if len(a.server.Roots) > 0 {
+		options.Capabilities.RootsV2 = &mcp.RootCapabilities{}
+	}
+	if a.opts.Host.Sample != nil {
+		options.CreateMessageHandler = a.sample
+	}
+}
+
+// addRoots tells the SDK the roots of s.
+func addRoots(client *mcp.Client, s *Server) {
+	all := make([]*mcp.Root, len(s.Roots))
+	for i, r := range s.Roots {
+		all[i] = &mcp.Root{URI: r.URI, Name: r.Name}
+	}
+	client.AddRoots(all...)
+}
+
+func (a *asked) sample(ctx context.Context, req *mcp.CreateMessageRequest) (*mcp.CreateMessageResult, error) {
+	ctx, leave, err := a.enter(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	s, err := a.sampling(req.Params)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := a.opts.Host.Sample(ctx, s)
+	if err == nil && answer == nil {
+		err = errors.New("the host returned no answer")
+	}
+	if err != nil {
+		return nil, a.failed("a completion", err)
+	}
+	data, err := json.Marshal(map[string]any{
+		"role": "assistant", "model": answer.Model, "stopReason": answer.StopReason, "content": answer.Content,
+	})
+	var res mcp.CreateMessageResult
+	if err == nil {
+		err = json.Unmarshal(data, &res)
+	}
+	if err != nil {
+		return nil, a.failed("a completion", err)
+	}
+	return &res, nil
+}
+
+// sampling reads a request for a completion.
+func (a *asked) sampling(p *mcp.CreateMessageParams) (*Sampling, error) {
+	data, err := json.Marshal(p)
+	if err != nil || len(data) > maxSampling {
+		return nil, refuse("the request is larger than %d bytes, or no JSON", maxSampling)
+	}
+	var w struct {
+		Messages         []Message `json:"messages"`
+		SystemPrompt     string    `json:"systemPrompt"`
+		MaxTokens        int64     `json:"maxTokens"`
+		Temperature      float64   `json:"temperature"`
+		StopSequences    []string  `json:"stopSequences"`
+		ModelPreferences struct {
+			Hints []struct {
+				Name string `json:"name"`
+			} `json:"hints"`
+		} `json:"modelPreferences"`
+	}
+	if err := json.Unmarshal(data, &w); err != nil {
+		return nil, refuse("the request could not be read")
+	}
+	s := &Sampling{
+		Server: a.server.Name, Messages: w.Messages, SystemPrompt: w.SystemPrompt, MaxTokens: w.MaxTokens,
+		Temperature: w.Temperature, StopSequences: w.StopSequences,
+	}
+	for _, hint := range w.ModelPreferences.Hints {
+		s.ModelHints = append(s.ModelHints, hint.Name)
+	}
+	return s, nil
+}
+
+// logs reports whether a server logs by means of MCP.
+func logs(caps *mcp.ServerCapabilities) bool { return caps.Logging != nil }
+
+// LogLevel is a level of the messages that a server logs, as in RFC 5424.
+type LogLevel string
+
+// The levels, from the least to the most severe.
+const (
+	LogDebug     LogLevel = "debug"
+	LogInfo      LogLevel = "info"
+	LogNotice    LogLevel = "notice"
+	LogWarning   LogLevel = "warning"
+	LogError     LogLevel = "error"
+	LogCritical  LogLevel = "critical"
+	LogAlert     LogLevel = "alert"
+	LogEmergency LogLevel = "emergency"
+)
+
+// slogLevels are the levels of [log/slog] for those of MCP.
+var slogLevels = map[LogLevel]slog.Level{
+	LogDebug: slog.LevelDebug, LogInfo: slog.LevelInfo, LogNotice: slog.LevelInfo, LogWarning: slog.LevelWarn,
+	LogError: slog.LevelError, LogCritical: slog.LevelError, LogAlert: slog.LevelError, LogEmergency: slog.LevelError,
+}
+
+// LogMessage is what a server logs by means of MCP; what it writes to standard
+// error is [Status.Stderr].
+type LogMessage struct {
+	// Server is the configured name.
+	Server string
+	// Level is one of the constants.
+	Level LogLevel
+	// Logger is what the server calls its logger; may be empty. Untrusted text.
+	Logger string
+	// Text is the message, or the JSON of one that is not a string: at most 4 KiB,
+	// without control characters. Untrusted text.
+	Text string
+	// Dropped is how many messages before this one were left out.
+	Dropped int
+}
+
+const (
+	maxLogText    = 4 << 10
+	maxLogsSecond = 100
+)
+
+// log passes on what a server logs.
+func (a *asked) log(_ context.Context, req *mcp.LoggingMessageRequest) {
+	p := req.Params
+	if p == nil {
+		return
+	}
+	dropped, ok := a.logs.take(time.Now())
+	if !ok {
+		return
+	}
+	m := LogMessage{Server: a.server.Name, Level: LogLevel(p.Level), Logger: clean(p.Logger, 200), Dropped: dropped}
+	if _, known := slogLevels[m.Level]; !known {
+		m.Level = LogInfo
+	}
+	if text, ok := p.Data.(string); ok {
+		m.Text = clean(text, maxLogText)
+	} else if data, err := json.Marshal(p.Data); err == nil {
+		m.Text = clean(string(data), maxLogText)
+	}
+	if a.opts.Host.OnLog != nil {
+		a.opts.Host.OnLog(m)
+		return
+	}
+	attrs := []any{"server", m.Server, "text", m.Text}
+	if m.Logger != "" {
+		attrs = append(attrs, "logger", m.Logger)
+	}
+	if m.Dropped > 0 {
+		attrs = append(attrs, "dropped", m.Dropped)
+	}
+	a.opts.Logger.Log(context.Background(), slogLevels[m.Level], "MCP server logs", attrs...)
+}
+
+// logRate lets maxLogsSecond messages through in each second. It is used by one
+// goroutine: the SDK handles the notifications of a connection in their order.
+type logRate struct {
+	start   time.Time
+	count   int
+	dropped int
+}
+
+// take reports whether a message goes through, and how many did not since the last
+// one that did.
+func (r *logRate) take(now time.Time) (dropped int, ok bool) {
+	if now.Sub(r.start) >= time.Second {
+		r.start, r.count = now, 0
+	}
+	if r.count++; r.count > maxLogsSecond {
+		r.dropped++
+		return 0, false
+	}
+	dropped, r.dropped = r.dropped, 0
+	return dropped, true
+}
+
+// SetLogLevel asks a server to log, by means of MCP, what is at least as severe as
+// level; see [Host.OnLog]. It holds until the connection is made anew; see
+// [Server.LogLevel]. A server of protocol 2026-07-28 has no such request: there
+// only [Server.LogLevel] counts, and SetLogLevel returns [ErrNotOffered].
+func (c *Client) SetLogLevel(ctx context.Context, server string, level LogLevel, opts *CallOptions) error {
+	conn, err := c.find(server)
+	if err != nil {
+		return err
+	}
+	_, err = conn.ask(ctx, request{
+		method: "logging/setLevel",
+		needs:  func(has Capabilities) bool { return has.Logging && !conn.modern() },
+		send: func(ctx context.Context, session *mcp.ClientSession) error {
+			return session.SetLoggingLevel(ctx, &mcp.SetLoggingLevelParams{Level: mcp.LoggingLevel(level)})
+		},
+	}, opts)
+	return err
+}
+
+// asksForLogs is middleware that asks a server of protocol 2026-07-28 to log: without
+// a session, each request has to say so.
+func asksForLogs(level LogLevel) mcp.Middleware {
+	return func(next mcp.MethodHandler) mcp.MethodHandler {
+		return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
+			if params := req.GetParams(); params != nil {
+				if meta := params.GetMeta(); meta[mcp.MetaKeyProtocolVersion] != nil {
+					meta[mcp.MetaKeyLogLevel] = string(level)
+				}
+			}
+			return next(ctx, method, req)
+		}
+	}
+}
+
+// askForLogs sets the level of a session that has just begun.
+func (l *link) askForLogs(ctx context.Context, s *Server, o *Options) {
+	init := l.session.InitializeResult()
+	if s.LogLevel == "" || !capabilities(init).Logging || init.ProtocolVersion >= protocolModern {
+		return
+	}
+	if err := l.session.SetLoggingLevel(ctx, &mcp.SetLoggingLevelParams{Level: mcp.LoggingLevel(s.LogLevel)}); err != nil {
+		o.Logger.Warn("MCP server does not take the level of its logs", "server", s.Name, "reason", readable(err))
+	}
+}

@@ -1,0 +1,404 @@
+package mcpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/auth/extauth"
+	"github.com/modelcontextprotocol/go-sdk/oauthex"
+	"golang.org/x/oauth2"
+)
+
+// OAuth obtains tokens as MCP, "Authorization", describes: the server says where its
+// authorization server is, the user logs in there in a browser (authorization code
+// with PKCE), and the token is renewed without the user as long as that goes.
+//
+// How this client introduces itself is, in this order, ClientMetadataURL where the
+// authorization server takes it, ClientID, and dynamic registration.
+type OAuth struct {
+	// Authorize sends the user to authorizationURL, which is http or https, and
+	// returns the URL that the browser was then redirected to: RedirectURL with
+	// code and state. Its ctx ends after 10 minutes, and with the connection. Nil
+	// means that nobody is there to log in: a server then needs a token in Store,
+	// and without one has failed with [ErrLoginRequired].
+	Authorize func(ctx context.Context, authorizationURL string) (redirected string, err error)
+	// RedirectURL is where the authorization server sends the browser, usually
+	// http://127.0.0.1:port/callback. It is required with Authorize.
+	RedirectURL string
+
+	// ClientID and ClientSecret are of a client that was registered beforehand.
+	ClientID, ClientSecret string
+	// ClientMetadataURL is an https URL with a client metadata document.
+	ClientMetadataURL string
+	// ClientCredentials uses ClientID and ClientSecret themselves to get a token,
+	// without a user.
+	ClientCredentials bool
+	// Scopes are asked for instead of those that the server names. What the server
+	// asks for later is added.
+	Scopes []string
+
+	// Store keeps tokens beyond the process. Nil means memory.
+	Store TokenStore
+}
+
+// problems returns what is wrong with the configuration.
+func (o *OAuth) problems() []string {
+	var found []string
+	add := func(text string) { found = append(found, "OAuth: "+text) }
+	switch {
+	case o.ClientCredentials && (o.ClientID == "" || o.ClientSecret == ""):
+		add("ClientCredentials needs ClientID and ClientSecret")
+	case o.ClientCredentials && o.Authorize != nil:
+		add("ClientCredentials needs no Authorize; set one of them")
+	case o.ClientSecret != "" && o.ClientID == "":
+		add("ClientSecret needs ClientID")
+	}
+	if o.Authorize != nil {
+		if u, err := url.Parse(o.RedirectURL); err != nil || u.Scheme == "" || u.Host == "" {
+			add("Authorize needs RedirectURL, such as http://127.0.0.1:8976/callback")
+		}
+	}
+	if u, err := url.Parse(o.ClientMetadataURL); o.ClientMetadataURL != "" && (err != nil || u.Scheme != "https" || len(u.Path) < 2) {
+		add("ClientMetadataURL must be https://host/path")
+	}
+	return found
+}
+
+// oauthSource gets tokens by OAuth for one server.
+type oauthSource struct {
+	config OAuth
+	server *Server
+	opts   *Options
+	key    string
+
+	mu     sync.Mutex
+	loaded bool
+	saved  *Token // as in the store; nil if there is none
+	source oauth2.TokenSource
+	handle auth.OAuthHandler // made on first use
+	last   string            // token that was sent last
+	forced time.Time         // last refresh that the clock did not ask for
+	stepUp bool              // the renewal is about scopes
+}
+
+func newOAuthSource(s *Server, o *Options) *oauthSource {
+	return &oauthSource{config: *s.OAuth, server: s, opts: o, key: tokenKey(s)}
+}
+
+// tokenKey names a server in a [TokenStore]. It has the URL, so that a token does
+// not go elsewhere when the configuration changes.
+func tokenKey(s *Server) string {
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		return s.Name
+	}
+	return s.Name + " " + bare(u).String()
+}
+
+// token returns the token to send, refreshed if its time is over.
+func (s *oauthSource) token(ctx context.Context) (string, error) {
+	source, err := s.current(ctx)
+	if err != nil || source == nil {
+		return "", err
+	}
+	token, err := source.Token()
+	if err != nil {
+		if refusedGrant(err) {
+			return "", nil // the server will ask for another one
+		}
+		return "", s.readable("refreshing the token", err)
+	}
+	s.keep(ctx, token)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = token.AccessToken
+	return s.last, nil
+}
+
+// refusedGrant reports whether a refresh token is no longer good for anything.
+func refusedGrant(err error) bool {
+	var refused *oauth2.RetrieveError
+	return errors.As(err, &refused) && refused.ErrorCode == "invalid_grant"
+}
+
+// current returns the source of tokens; nil if there is none yet. A token whose time
+// is over may have been renewed by another process, and a refresh token may be good
+// for one use only.
+func (s *oauthSource) current(ctx context.Context) (oauth2.TokenSource, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	stale := s.saved != nil && !s.saved.oauth2().Valid()
+	if (!s.loaded || stale) && !s.config.ClientCredentials {
+		stored, err := s.config.Store.Load(ctx, s.key)
+		if err != nil {
+			return nil, fmt.Errorf("OAuth.Store: %w", err)
+		}
+		s.loaded = true
+		if stored != nil && (s.saved == nil || stored.AccessToken != s.saved.AccessToken) {
+			if err := s.use(stored); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s.source, nil
+}
+
+// use makes a stored token the current one. The caller holds the lock.
+func (s *oauthSource) use(t *Token) error {
+	client, err := newOAuthClient(s.server.TLS)
+	if err != nil {
+		return err
+	}
+	s.saved = t
+	s.source = t.config().TokenSource(context.WithValue(context.Background(), oauth2.HTTPClient, client), t.oauth2())
+	return nil
+}
+
+// keep stores a token that was refreshed.
+func (s *oauthSource) keep(ctx context.Context, token *oauth2.Token) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.saved == nil || s.saved.AccessToken == token.AccessToken {
+		return
+	}
+	renewed := *s.saved
+	renewed.set(token)
+	s.saved = &renewed
+	if err := s.config.Store.Save(ctx, s.key, &renewed); err != nil {
+		s.opts.Logger.Warn("a refreshed token could not be stored; the next start may need a login", "server", s.server.Name, "reason", err)
+	}
+}
+
+// renew gets another token: what another process has stored, else with the refresh
+// token, else from the user.
+func (s *oauthSource) renew(ctx context.Context, rejected string, req *http.Request, resp *http.Response) error {
+	s.mu.Lock()
+	s.stepUp = resp.StatusCode == http.StatusForbidden
+	s.mu.Unlock()
+	if resp.StatusCode == http.StatusUnauthorized && !s.config.ClientCredentials {
+		if found, err := s.refresh(ctx, rejected); found || err != nil {
+			return err
+		}
+	}
+	if s.config.Authorize == nil && !s.config.ClientCredentials {
+		return fmt.Errorf("%w: log in to server %q and keep the token in OAuth.Store, or set OAuth.Authorize", ErrLoginRequired, s.server.Name)
+	}
+	handler, err := s.handler()
+	if err != nil {
+		return err
+	}
+	if err := handler.Authorize(ctx, req, resp); err != nil {
+		return s.readable("OAuth", err)
+	}
+	if s.config.ClientCredentials {
+		return s.adopt(ctx, handler)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.saved == nil {
+		return errors.New("OAuth: there is no token after the login")
+	}
+	if err := s.config.Store.Save(ctx, s.key, s.saved); err != nil {
+		return fmt.Errorf("OAuth.Store: the token could not be stored: %w", err)
+	}
+	return nil
+}
+
+// refresh looks for another token without a user, and reports whether there is one.
+func (s *oauthSource) refresh(ctx context.Context, rejected string) (bool, error) {
+	stored, err := s.config.Store.Load(ctx, s.key)
+	if err != nil {
+		return false, fmt.Errorf("OAuth.Store: %w", err)
+	}
+	s.mu.Lock()
+	if stored != nil && stored.AccessToken != rejected && stored.oauth2().Valid() {
+		defer s.mu.Unlock()
+		return true, s.use(stored)
+	}
+	// A server that refuses refreshed tokens too wants something else.
+	if s.saved == nil || s.saved.RefreshToken == "" || time.Since(s.forced) < time.Minute {
+		s.mu.Unlock()
+		return false, nil
+	}
+	s.forced = time.Now()
+	expired := *s.saved
+	expired.Expiry = time.Unix(1, 0)
+	err = s.use(&expired)
+	source := s.source
+	s.mu.Unlock()
+	if err != nil {
+		return false, err
+	}
+	token, err := source.Token()
+	switch {
+	case err == nil:
+		s.keep(ctx, token)
+		return true, nil
+	case refusedGrant(err):
+		return false, nil
+	}
+	return false, s.readable("refreshing the token", err)
+}
+
+// adopt takes over the token of a handler that stores none.
+func (s *oauthSource) adopt(ctx context.Context, handler auth.OAuthHandler) error {
+	source, err := handler.TokenSource(ctx)
+	if err != nil {
+		return s.readable("OAuth", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.source = source
+	return nil
+}
+
+// handler returns the SDK's handler.
+func (s *oauthSource) handler() (auth.OAuthHandler, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.handle != nil {
+		return s.handle, nil
+	}
+	client, err := newOAuthClient(s.server.TLS)
+	if err != nil {
+		return nil, err
+	}
+	var registered *oauthex.ClientCredentials
+	if s.config.ClientID != "" {
+		registered = &oauthex.ClientCredentials{ClientID: s.config.ClientID}
+		if s.config.ClientSecret != "" {
+			registered.ClientSecretAuth = &oauthex.ClientSecretAuth{ClientSecret: s.config.ClientSecret}
+		}
+	}
+	if s.config.ClientCredentials {
+		handler, err := extauth.NewClientCredentialsHandler(&extauth.ClientCredentialsHandlerConfig{Credentials: registered, HTTPClient: client})
+		if err != nil {
+			return nil, fmt.Errorf("OAuth: %w", err)
+		}
+		s.handle = detached{handler}
+		return s.handle, nil
+	}
+	config := &auth.AuthorizationCodeHandlerConfig{
+		Client:                   client,
+		PreregisteredClient:      registered,
+		RedirectURL:              s.config.RedirectURL,
+		AuthorizationCodeFetcher: s.login,
+		ScopeFilter:              s.scopes,
+		RequestRefreshToken:      true,
+		NewTokenSource:           s.tokenSource,
+		DynamicClientRegistrationConfig: &auth.DynamicClientRegistrationConfig{Metadata: &oauthex.ClientRegistrationMetadata{
+			ClientName:    s.opts.ClientName,
+			RedirectURIs:  []string{s.config.RedirectURL},
+			GrantTypes:    []string{"authorization_code", "refresh_token"},
+			ResponseTypes: []string{"code"},
+		}},
+	}
+	if s.config.ClientMetadataURL != "" {
+		config.ClientIDMetadataDocumentConfig = &auth.ClientIDMetadataDocumentConfig{URL: s.config.ClientMetadataURL}
+	}
+	handler, err := auth.NewAuthorizationCodeHandler(config)
+	if err != nil {
+		return nil, fmt.Errorf("OAuth: %w", err)
+	}
+	s.handle = handler
+	return handler, nil
+}
+
+// detached keeps the SDK from tying later refreshes to the context of the request
+// that needed the first token.
+type detached struct{ auth.OAuthHandler }
+
+func (d detached) Authorize(ctx context.Context, req *http.Request, resp *http.Response) error {
+	return d.OAuthHandler.Authorize(context.WithoutCancel(ctx), req, resp)
+}
+
+// scopes decides what is asked for.
+func (s *oauthSource) scopes(named []string) []string {
+	if len(s.config.Scopes) == 0 {
+		return named
+	}
+	scopes := slices.Clone(s.config.Scopes)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.stepUp {
+		for _, scope := range named {
+			if !slices.Contains(scopes, scope) {
+				scopes = append(scopes, scope)
+			}
+		}
+	}
+	return scopes
+}
+
+// tokenSource is told by the SDK of the token after a login.
+func (s *oauthSource) tokenSource(_ context.Context, config *oauth2.Config, token *oauth2.Token) (oauth2.TokenSource, error) {
+	t := &Token{
+		ClientID: config.ClientID, ClientSecret: config.ClientSecret, TokenURL: config.Endpoint.TokenURL,
+		AuthStyle: int(config.Endpoint.AuthStyle), Scopes: config.Scopes,
+	}
+	t.set(token)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.use(t)
+	return s.source, err
+}
+
+// login lets the host send the user to the authorization server.
+func (s *oauthSource) login(ctx context.Context, args *auth.AuthorizationArgs) (*auth.AuthorizationResult, error) {
+	if err := checkBrowsable(args.URL); err != nil {
+		return nil, fmt.Errorf("authorization server: %w", err)
+	}
+	redirected, err := s.config.Authorize(ctx, args.URL)
+	if err != nil {
+		return nil, fmt.Errorf("OAuth.Authorize: %w", err)
+	}
+	u, err := url.Parse(redirected)
+	if err != nil {
+		return nil, errors.New("OAuth.Authorize returned what is not the URL of a redirect")
+	}
+	query := u.Query()
+	if reason := query.Get("error"); reason != "" {
+		return nil, fmt.Errorf("the authorization server refused the login: %s %s", clean(reason, 80), clean(query.Get("error_description"), 300))
+	}
+	if query.Get("code") == "" {
+		return nil, errors.New("OAuth.Authorize returned a URL without a code")
+	}
+	return &auth.AuthorizationResult{Code: query.Get("code"), State: query.Get("state"), Iss: query.Get("iss")}, nil
+}
+
+// readable makes an error of OAuth fit for people. What an authorization server
+// answered may hold what it was sent.
+func (s *oauthSource) readable(what string, err error) error {
+	var refused *oauth2.RetrieveError
+	if errors.As(err, &refused) {
+		status := "an answer that is no token"
+		if refused.Response != nil {
+			status = "HTTP status " + refused.Response.Status
+		}
+		return &plain{redact(fmt.Sprintf("%s: the authorization server answered with %s %s %s", what, status,
+			clean(refused.ErrorCode, 80), clean(refused.ErrorDescription, 300)), s.secrets()), err}
+	}
+	out := &plain{redact(fmt.Sprintf("%s: %v", what, readable(err)), s.secrets()), err}
+	var unreached *url.Error
+	if errors.As(err, &unreached) {
+		return fmt.Errorf("%w: %w", errNotAsked, out)
+	}
+	return out
+}
+
+func (s *oauthSource) secrets() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := []string{s.config.ClientSecret, s.last}
+	if t := s.saved; t != nil {
+		found = append(found, t.AccessToken, t.RefreshToken, t.ClientSecret)
+	}
+	return found
+}
