@@ -39,8 +39,11 @@ const (
 // A bundle is a program made ready to run: one JavaScript module that needs
 // nothing but the bridge, and the way back from its positions to the program's.
 type bundle struct {
-	code    string
-	imports []Import
+	code string
+	// bindings are what the program's own imports bind, specifiers the modules of all
+	// imports.
+	bindings   []Binding
+	specifiers []string
 	// packages is a script to run before the code, if it imports more of them than
 	// a waiting process has.
 	packages string
@@ -60,8 +63,8 @@ type bundle struct {
 // process when a stack has a gigabyte.
 const maxNesting = 50_000
 
-// parse reads a program, or says what is wrong with it.
-func parse(p *Program) (*bundle, *ProgramError) {
+// parse reads a program, or says what is wrong with it. The packages may be nil.
+func parse(p *Program, packages *deps.Set) (*bundle, *ProgramError) {
 	code := stripFence(p.Code)
 	if deps.TooDeep([]byte(code), maxNesting) {
 		return nil, &ProgramError{Name: "SyntaxError", Message: "the program is nested too deeply"}
@@ -76,14 +79,17 @@ func parse(p *Program) (*bundle, *ProgramError) {
 	if outline.empty {
 		return nil, &ProgramError{Message: "the program is empty", Hint: "send TypeScript; its value is the last expression, a top-level return or an export default"}
 	}
-	layout := outline.wrap(code)
-	wrapped, problem := transform(code, layout)
-	if problem != nil {
-		return nil, problem
-	}
-	b := &bundle{program: code, layout: layout, transformed: wrapped}
+	b := &bundle{program: code}
 	for _, d := range outline.imports {
-		b.imports = append(b.imports, Import{Statement: code[d.start:d.end], Specifier: d.specifier})
+		b.specifiers = append(b.specifiers, d.specifier)
+		b.bindings = append(b.bindings, bindings(code[d.start:d.end], d.specifier)...)
+	}
+	imports, more := carried(p, code, b.bindings, packages)
+	b.specifiers = append(b.specifiers, more...)
+	b.layout = outline.wrap(code, imports)
+	var problem *ProgramError
+	if b.transformed, problem = transform(code, b.layout); problem != nil {
+		return nil, problem
 	}
 	b.hasDefault = outline.defaultExpr != nil || outline.defaultName != ""
 	return b, nil

@@ -40,6 +40,12 @@ type Program struct {
 	Code string
 	// Modules are what Code may import, besides the runtime's own node: modules.
 	Modules []Module
+	// Bindings are names that Code may use as if it had imported them: those of an
+	// earlier program, from [Result.Bindings]. A name that Code imports or declares
+	// itself means that, and one of the language or the runtime means what it always
+	// does. A binding of a module that Code could not import, or whose name is none, is
+	// as good as not there; that the module has the export is for the host to see to.
+	Bindings []Binding
 	// Call answers the program's calls. It runs on a goroutine of its own, several
 	// at a time, and its context ends with the run. The value must be JSON; nil is
 	// null. An error is thrown in the program as a ToolError. A nil Call refuses

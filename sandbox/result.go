@@ -61,8 +61,9 @@ type Result struct {
 	Calls []CallRecord
 	// Layers are the layers of the operating system that were in force.
 	Layers []string
-	// Imports are the import declarations of the program.
-	Imports []Import
+	// Bindings are what the program's own imports have bound; see
+	// [Program.Bindings].
+	Bindings []Binding
 	// Waited is the time before that: for a turn (see [Options.MaxRuns]) and for a
 	// process, which takes none if one was waiting.
 	Waited time.Duration
@@ -105,12 +106,4 @@ type CallRecord struct {
 	Duration time.Duration
 	// ResultBytes is the size of the JSON that the program got.
 	ResultBytes int
-}
-
-// An Import is an import declaration of a program.
-type Import struct {
-	// Statement is the declaration as it was written.
-	Statement string
-	// Specifier is the module that it names.
-	Specifier string
 }

@@ -35,7 +35,7 @@ func (s *Sandbox) Run(ctx context.Context, p *Program) (*Result, error) {
 	if err != nil {
 		return nil, s.cause(ctx, err)
 	}
-	bundle, problem := parse(p)
+	bundle, problem := parse(p, profile.packages)
 	if problem != nil {
 		return rejected(problem), nil
 	}
@@ -146,7 +146,7 @@ func (r *run) do(ctx context.Context) *Result {
 	endCalls()
 	r.calls.Wait()
 
-	result := &Result{Calls: r.closeLedger(), Imports: r.bundle.imports, Duration: duration}
+	result := &Result{Calls: r.closeLedger(), Bindings: r.bundle.bindings, Duration: duration}
 	r.judge(result, stop, last, readErr, timeout)
 	result.Stdout, result.StdoutBytes = r.process.stdout.text()
 	result.Stderr, result.StderrBytes = r.process.stderr.text()

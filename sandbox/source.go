@@ -167,13 +167,14 @@ const defaultVariable = "$$d"
 // that top-level `return` and `await` work:
 //
 //	the imports                      lines 1 … n, everything else blank
-//	export default async () => {     line n+1
+//	export default async () => {     line n+1, with the imports of earlier programs
 //	the body                         lines n+2 … 2n+1, the imports blank
 //	}
 //
 // Lines and columns of both copies are those of the program; userLine undoes the
-// offset.
-func (o *outline) wrap(code string) string {
+// offset. A carried import needs no line of its own, and what the body declares hides
+// it.
+func (o *outline) wrap(code, carried string) string {
 	var b strings.Builder
 	b.Grow(2*len(code) + 100)
 	at := 0
@@ -183,7 +184,7 @@ func (o *outline) wrap(code string) string {
 		at = d.end
 	}
 	blank(&b, code[at:])
-	fmt.Fprintf(&b, "\nexport default async () => {let %s;\n", defaultVariable)
+	fmt.Fprintf(&b, "\n%sexport default async () => {let %s;\n", carried, defaultVariable)
 
 	edits := slices.Concat(o.imports, o.keywords, o.clauses)
 	if o.defaultExpr != nil {

@@ -97,9 +97,9 @@ func (s *Sandbox) checkTypes(ctx context.Context, p *Program, profile *prepared,
 	}
 	if set := profile.packages; set != nil {
 		program.PackageDir = set.Dir
-		for _, i := range b.imports {
-			if found, err := set.Resolve(i.Specifier); err == nil {
-				program.Packages = append(program.Packages, typesOf(set, i.Specifier, found))
+		for _, specifier := range b.specifiers {
+			if found, err := set.Resolve(specifier); err == nil {
+				program.Packages = append(program.Packages, typesOf(set, specifier, found))
 			}
 		}
 	}
