@@ -244,7 +244,7 @@ func (v *Conversation) LoadToolSpec(ctx context.Context, names ...string) (*Load
 			continue
 		}
 		server := v.c.module(t.Server)
-		loaded = append(loaded, conversation.LoadedTool{ID: id, Hash: codegen.SchemaHash(t), Signature: server.Signature(t.Name)})
+		loaded = append(loaded, conversation.LoadedTool{ID: id, Hash: server.SchemaHash(t.Name), Signature: cut(server.Signature(t.Name), maxSignature)})
 		result.Specs = append(result.Specs, ToolSpec{Name: id, Import: server.ImportLine(), TypeScript: server.Declaration(t.Name), Loaded: true})
 	}
 	if len(loaded) == 0 {

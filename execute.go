@@ -71,11 +71,15 @@ type Call struct {
 }
 
 // Execute runs a program that may import the tools which the conversation has
-// loaded: `import * as name from "./mcp/server"`. Its value is a top-level return,
+// loaded: `import * as name from "./mcp/server"`. What an earlier program of the
+// conversation has imported need not be imported again; a declaration of the program
+// itself with the same name wins. Its value is a top-level return,
 // else the export default, else the last expression. Options may be nil.
 //
 // The error is not nil if the machinery failed. If it is the context that ended,
-// the Result is not nil either and holds what was known by then.
+// the Result is not nil either and holds what was known by then. A store that fails
+// after the run is in the log, and not an error: the result is worth more than the
+// imports and counters that are not remembered then.
 func (v *Conversation) Execute(ctx context.Context, code string, options *ExecuteOptions) (*Result, error) {
 	var opts ExecuteOptions
 	if options != nil {
@@ -100,6 +104,7 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 	}
 	program := &sandbox.Program{Code: code, Timeout: opts.Timeout, OnLog: opts.OnLog}
 	program.Modules = v.sources(state)
+	program.Bindings = v.carried(state, program.Modules)
 	program.Call = v.newRun(state).call
 	program.Missing = v.explainMissing
 	run, err := box.Run(ctx, program)
@@ -113,12 +118,28 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 		return nil, err
 	}
 	result := v.result(run)
-	// The calls were made, whatever has become of the caller since.
-	updateErr := v.update(context.WithoutCancel(ctx), func(s *conversation.State) error {
+	v.explainNames(state, program.Bindings, result)
+	v.remember(ctx, run)
+	return result, err
+}
+
+// rememberTimeout bounds how long a result waits for the store.
+const rememberTimeout = 10 * time.Second
+
+// remember keeps what a run leaves to later ones. The calls were made, whatever has
+// become of the caller, and of the store, since: a result that got lost because the
+// counters could not be saved would have them made again.
+func (v *Conversation) remember(ctx context.Context, run *sandbox.Result) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rememberTimeout)
+	defer cancel()
+	err := v.update(ctx, func(s *conversation.State) error {
 		s.Counters.Add(conversation.Counters{Runs: 1, Calls: int64(len(run.Calls)), RunTime: run.Duration})
+		s.Bind(bound(run.Bindings)...)
 		return nil
 	})
-	return result, errors.Join(err, updateErr)
+	if err != nil {
+		v.c.opts.Logger.Warn("conductor: a run is not remembered", "conversation", v.id, "error", err)
+	}
 }
 
 // sources generates the module of every server, with the loaded tools.

@@ -28,8 +28,8 @@ Results of tools are parsed already. Make independent calls together with Promis
 
 // Prompt is the section of the system prompt that tells a model, at this moment,
 // which servers there are, whether a server's line names all of its tools
-// (complete) or not (partial), which servers are not available, and which tools
-// are loaded. The same state gives the same bytes.
+// (complete) or not (partial), which servers are not available, which tools are
+// loaded, and which of these have changed since. The same state gives the same bytes.
 func (v *Conversation) Prompt() string {
 	v.mu.Lock()
 	state := v.state
@@ -48,6 +48,7 @@ func (v *Conversation) Prompt() string {
 		b.WriteString("- none is configured\n")
 	}
 	b.WriteString(v.loadedLines(&state))
+	b.WriteString(v.driftLines(&state))
 	return b.String()
 }
 

@@ -25,6 +25,7 @@ type entry struct {
 	function string
 	prefix   string
 	repeats  int // later tools of the same name
+	hash     func() string
 
 	mu    sync.Mutex
 	shape *Shape // of the results seen so far, nil if none
@@ -55,7 +56,7 @@ func NewServer(name string, tools []Tool, opts *Options) *Server {
 			first.repeats++
 			continue
 		}
-		e := &entry{tool: t}
+		e := &entry{tool: t, hash: sync.OnceValue(func() string { return SchemaHash(t) })}
 		s.byName[t.Name] = e
 		s.tools = append(s.tools, e)
 		names = append(names, t.Name)
@@ -113,6 +114,14 @@ func (s *Server) WireName(function string) (string, bool) {
 		return e.tool.Name, true
 	}
 	return "", false
+}
+
+// SchemaHash returns the [SchemaHash] of a tool, "" if there is no such tool.
+func (s *Server) SchemaHash(tool string) string {
+	if e := s.byName[tool]; e != nil {
+		return e.hash()
+	}
+	return ""
 }
 
 // WrapsResult reports whether the tool's output schema declares that its
