@@ -32,12 +32,15 @@ const callSymbol = "conductor.call"
 const (
 	programFile = "program.ts"
 	wrappedFile = "wrapped.js"
-	// moduleNamespace holds the virtual modules in esbuild's graph.
-	moduleNamespace = "module"
+	// moduleNamespace holds the virtual modules in esbuild's graph, builtinNamespace
+	// the runtime's own.
+	moduleNamespace  = "module"
+	builtinNamespace = "builtin"
 )
 
-// A bundle is a program made ready to run: one JavaScript module that needs
-// nothing but the bridge, and the way back from its positions to the program's.
+// A bundle is a program made ready to run: the body of an asynchronous function that
+// needs nothing but the bridge and [runFunction], and the way back from its positions
+// to the program's.
 type bundle struct {
 	code string
 	// bindings are what the program's own imports bind, specifiers the modules of all
@@ -48,7 +51,7 @@ type bundle struct {
 	// a waiting process has.
 	packages string
 	// program is the text that was sent, for positions; layout is what outline.wrap
-	// has made of it.
+	// has made of it for the type check.
 	program string
 	layout  string
 	// transformed is the program in esbuild's layout, hasDefault whether it has an
@@ -86,9 +89,9 @@ func parse(p *Program, packages *deps.Set) (*bundle, *ProgramError) {
 	}
 	imports, more := carried(p, code, b.bindings, packages)
 	b.specifiers = append(b.specifiers, more...)
-	b.layout = outline.wrap(code, imports)
+	b.layout = outline.wrap(code, imports, exported)
 	var problem *ProgramError
-	if b.transformed, problem = transform(code, b.layout); problem != nil {
+	if b.transformed, problem = transform(code, outline.wrap(code, imports, handedOver)); problem != nil {
 		return nil, problem
 	}
 	b.hasDefault = outline.defaultExpr != nil || outline.defaultName != ""
@@ -129,8 +132,8 @@ func transform(code, layout string) (string, *ProgramError) {
 
 // bodyStart and bodyEnd enclose the body in what transform prints.
 const (
-	bodyStart = "\nexport default async () => {\n  let " + defaultVariable + ";\n"
-	bodyEnd   = "  return " + defaultVariable + ";\n};\n"
+	bodyStart = "\n" + runFunction + "(async () => {\n  let " + defaultVariable + ";\n"
+	bodyEnd   = "  return " + defaultVariable + ";\n});\nexport {};\n"
 )
 
 var (
@@ -207,8 +210,19 @@ func splitMapping(line string) (first, second string) {
 	return first, second
 }
 
-// join makes one module of the transformed program and the virtual modules that it
-// imports.
+const (
+	// bundleName is what the program is called in its stacks.
+	bundleName = "program.js"
+	// headerLines is how many lines the constructor of a function puts before its body.
+	headerLines = 2
+	// metaVariable is the program's import.meta, which functions do not have.
+	metaVariable = "$$meta"
+	prologue     = `"use strict";const ` + metaVariable + ` = {__proto__: null, main: true, url: "file:///program.ts"}, ` + builtinsVariable + ` = {};`
+)
+
+// join makes one function body of the transformed program and the virtual modules
+// that it imports. Not a module: Deno would parse it once more, in its own loader,
+// which costs a small program more than everything else.
 func (b *bundle) join(ctx context.Context, p *Program, packages *deps.Set, wrapped string) *ProgramError {
 	modules := map[string]string{BridgeModule: bridgeSource}
 	for _, m := range p.Modules {
@@ -231,6 +245,9 @@ func (b *bundle) join(ctx context.Context, p *Program, packages *deps.Set, wrapp
 		Sourcemap:     api.SourceMapExternal,
 		LegalComments: api.LegalCommentsNone,
 		Outfile:       "bundle.js",
+		Define:        map[string]string{"import.meta": metaVariable},
+		Banner:        map[string]string{"js": prologue},
+		Footer:        map[string]string{"js": "//# sourceURL=" + bundleName},
 		TreeShaking:   api.TreeShakingTrue,
 		TsconfigRaw:   "{}",
 		Plugins:       plugins,

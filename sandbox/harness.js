@@ -1,5 +1,5 @@
-// The trusted main module of a sandbox process. It reads one program from stdin,
-// runs it and reports over stdout. The program shares its realm, so nothing here
+// The trusted part of a sandbox process. It reads one program from stdin, runs it and
+// reports over stdout. The program shares its realm, so nothing here
 // is a security boundary: the host treats whatever arrives as the program's word.
 // What is captured at the start only keeps an honest program that patches a
 // built-in from breaking its own run.
@@ -20,12 +20,13 @@ const { keys, defineProperty } = Object;
 const { isArray, from: arrayFrom } = Array;
 const { captureStackTrace } = Error;
 const { isFinite } = Number;
-const { createObjectURL } = URL;
 const { isView } = ArrayBuffer;
 const symbolFor = Symbol.for;
 const AsyncFunction = (async () => {}).constructor;
 const { build, exit } = Deno;
 const toText = String;
+const waitUntil = Atomics.wait;
+const neverSignalled = new Int32Array(new SharedArrayBuffer(4));
 const stdin = Deno.stdin;
 const read = stdin.read.bind(stdin);
 const readSync = stdin.readSync.bind(stdin);
@@ -256,6 +257,9 @@ function end(json) {
   if (ended) return;
   ended = true;
   send(json);
+  // The host ends the process now. Until then nothing more should happen: what Deno
+  // does at the end of a program takes longer than the smallest program.
+  waitUntil(neverSignalled, 0, 0, 1000);
 }
 
 function fail(reason, thrown) {
@@ -270,12 +274,12 @@ async function evaluate(packages) {
 }
 
 async function run({ code, packages, maxValue, maxWhole }) {
-  const url = createObjectURL(new Blob([code], { type: "text/javascript" }));
   let value;
   try {
     if (packages) await evaluate(packages);
-    const program = await import(url);
-    value = await program.default();
+    let main;
+    await new AsyncFunction("$$run", code)((body) => (main = body));
+    value = await main();
   } catch (thrown) {
     return fail("thrown", thrown);
   }
@@ -336,9 +340,6 @@ async function serve() {
   const hello = receiveSync();
   marker = Uint8Array.fromHex(hello.marker);
   if (hello.packages) await evaluate(hello.packages);
-  // The first import from memory costs what later ones do not: it is paid here, where
-  // nobody waits.
-  await import(createObjectURL(new Blob(["export default 0"], { type: "text/javascript" })));
   send(stringify({ type: "ready", protocol: PROTOCOL, deno: Deno.version.deno }));
   const program = receiveSync();
   waitForHost(false);

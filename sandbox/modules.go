@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -12,6 +13,30 @@ import (
 
 var bridgeSource = fmt.Sprintf("export const call = globalThis[Symbol.for(%q)];\n", callSymbol)
 
+const (
+	// builtinsVariable holds the runtime's own modules that a program imports.
+	builtinsVariable = "$$builtins"
+	// loadPrefix and exportsPrefix, before the name of such a module, name its parts.
+	loadPrefix    = "load:"
+	exportsPrefix = "exports:"
+)
+
+// builtinSource is the virtual module for one of the runtime's own, or for a part of
+// it. A function cannot import statically, and which names such a module exports is
+// known only when it is there: so it is loaded first, and then read as CommonJS.
+func builtinSource(path string) string {
+	if name, ok := strings.CutPrefix(path, loadPrefix); ok {
+		return fmt.Sprintf("%s[%[2]q] = await import(%[2]q);\n", builtinsVariable, name)
+	}
+	if name, ok := strings.CutPrefix(path, exportsPrefix); ok {
+		return fmt.Sprintf("module.exports = { ...%s[%q], __esModule: true };\n", builtinsVariable, name)
+	}
+	return fmt.Sprintf("import %q;\nexport * from %[2]q;\nexport { default } from %[2]q;\n", loadPrefix+path, exportsPrefix+path)
+}
+
+// builtinSpecifier matches what is safe between quotes in any language.
+var builtinSpecifier = regexp.MustCompile(`^node:[\w/.-]+$`)
+
 // virtualModules lets an import resolve to the given modules and to the runtime's
 // own `node:` modules, which can do no more than the process may; to nothing else.
 func virtualModules(p *Program, modules map[string]string) api.Plugin {
@@ -20,8 +45,11 @@ func virtualModules(p *Program, modules map[string]string) api.Plugin {
 		if _, ok := modules[specifier]; ok {
 			return api.OnResolveResult{Path: specifier, Namespace: moduleNamespace}, nil
 		}
-		if strings.HasPrefix(args.Path, "node:") && len(args.Path) > len("node:") {
-			return api.OnResolveResult{Path: args.Path, External: true}, nil
+		if builtinSpecifier.MatchString(args.Path) {
+			if args.Kind == api.ResolveJSDynamicImport {
+				return api.OnResolveResult{Path: args.Path, External: true}, nil
+			}
+			return api.OnResolveResult{Path: args.Path, Namespace: builtinNamespace}, nil
 		}
 		if p.Missing != nil {
 			if message := p.Missing(args.Path, ""); message != "" {
@@ -34,8 +62,17 @@ func virtualModules(p *Program, modules map[string]string) api.Plugin {
 		source := withoutTypes(modules[args.Path])
 		return api.OnLoadResult{Contents: &source, Loader: api.LoaderTS}, nil
 	}
+	resolveBuiltin := func(args api.OnResolveArgs) (api.OnResolveResult, error) {
+		return api.OnResolveResult{Path: args.Path, Namespace: builtinNamespace, External: args.Kind == api.ResolveJSDynamicImport}, nil
+	}
+	loadBuiltin := func(args api.OnLoadArgs) (api.OnLoadResult, error) {
+		source := builtinSource(args.Path)
+		return api.OnLoadResult{Contents: &source, Loader: api.LoaderJS}, nil
+	}
 	return api.Plugin{Name: "modules", Setup: func(build api.PluginBuild) {
+		build.OnResolve(api.OnResolveOptions{Filter: ".*", Namespace: builtinNamespace}, resolveBuiltin)
 		build.OnResolve(api.OnResolveOptions{Filter: ".*"}, resolve)
+		build.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: builtinNamespace}, loadBuiltin)
 		build.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: moduleNamespace}, load)
 	}}
 }

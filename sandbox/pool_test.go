@@ -36,7 +36,8 @@ func TestPool(t *testing.T) {
 	if len(pids) != 5 {
 		t.Errorf("5 runs had %d processes", len(pids))
 	}
-	if stats := s.Pool(); stats.Cold != 1 || stats.Warm != 4 || stats.Running != 0 || stats.Died != 0 {
+	eventually(t, "the end of the last process", func() bool { return s.Pool().Running == 0 })
+	if stats := s.Pool(); stats.Cold != 1 || stats.Warm != 4 || stats.Died != 0 {
 		t.Errorf("after 5 runs: %+v", stats)
 	}
 }

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -49,17 +48,24 @@ type process struct {
 	endOnce sync.Once
 }
 
-// harnessURL is the main module. It is not a file, so that stack traces show no path
-// of the host.
-var harnessURL = sync.OnceValue(func() string {
+// mainModule is a program that reads another one from stdin, framed like everything
+// that follows it, and runs it. Deno takes apart each module that it loads, in its own
+// parser and again in V8: for all of the harness that takes longer than the smallest
+// program. It is not a file, so that stack traces show no path of the host.
+const mainModule = "data:text/javascript," +
+	"const i=Deno.stdin,r=(n)=>{const b=new Uint8Array(n);for(let a=0;a!==n;){const c=i.readSync(b.subarray(a));if(c===null)Deno.exit(0);a+=c}return b};" +
+	"new Function(new TextDecoder().decode(r(new DataView(r(4).buffer).getUint32(0))))()"
+
+// harness is what mainModule runs.
+var harness = sync.OnceValue(func() []byte {
 	// Each process parses it: the smaller the better.
 	small := api.Transform(string(harnessSource), api.TransformOptions{
-		Loader: api.LoaderJS, MinifyWhitespace: true, MinifySyntax: true, MinifyIdentifiers: true,
+		Loader: api.LoaderJS, Format: api.FormatIIFE, MinifyWhitespace: true, MinifySyntax: true, MinifyIdentifiers: true,
 	})
 	if len(small.Errors) > 0 {
 		panic(small.Errors[0].Text) // it is part of this program
 	}
-	return "data:text/javascript;base64," + base64.StdEncoding.EncodeToString(small.Code)
+	return append(small.Code, "//# sourceURL=conductor"...)
 })
 
 // denoFlags are the flags of a program without any permission; the profile's come
@@ -144,7 +150,7 @@ func (s *Sandbox) start(profile *prepared) (*process, error) {
 		exited:  make(chan struct{}),
 		drained: make(chan struct{}),
 	}
-	p.cmd = exec.Command(s.deno.Path, slices.Concat(denoFlags(profile.MemoryMB), profile.flags, []string{harnessURL()})...)
+	p.cmd = exec.Command(s.deno.Path, slices.Concat(denoFlags(profile.MemoryMB), profile.flags, []string{mainModule})...)
 	p.cmd.Dir = s.cwd()
 	p.cmd.Env = append(s.environment(), profile.env...)
 	if profile.Workspace != "" {
@@ -204,7 +210,7 @@ func (p *process) handshake(profile *prepared) error {
 	if profile.packages != nil {
 		hello["packages"] = profile.packages.Preload()
 	}
-	if err := p.send(hello); err != nil {
+	if err := errors.Join(writeFrame(p.stdin, harness()), p.send(hello)); err != nil {
 		return err
 	}
 	frame, err := p.frames.next()
@@ -223,9 +229,13 @@ func (p *process) handshake(profile *prepared) error {
 
 // send writes a frame to the process. It is safe for concurrent use.
 func (p *process) send(v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
 	p.writeMu.Lock()
 	defer p.writeMu.Unlock()
-	return writeFrame(p.stdin, v)
+	return writeFrame(p.stdin, body)
 }
 
 // kill ends the process and all that it started. It may be called at any time and

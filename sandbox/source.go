@@ -163,18 +163,31 @@ func (s *scanner) skipSemicolon() int {
 // replaces those two words in place, which keeps every column.
 const defaultVariable = "$$d"
 
-// wrap lays a program out as a module that exports its body as a function, so
-// that top-level `return` and `await` work:
+// runFunction is the parameter by which a program gives its body to the harness.
+const runFunction = "$$run"
+
+// A wrapper is what stands around the body of a program.
+type wrapper struct{ before, after string }
+
+var (
+	// exported makes the body what a module exports, for the type check.
+	exported = wrapper{"export default async () => {", "};"}
+	// handedOver gives the body to the harness, see [runFunction].
+	handedOver = wrapper{runFunction + "(async () => {", "});export {};"}
+)
+
+// wrap lays a program out as a module with its body in a function, so that
+// top-level `return` and `await` work:
 //
 //	the imports                      lines 1 … n, everything else blank
 //	export default async () => {     line n+1, with the imports of earlier programs
 //	the body                         lines n+2 … 2n+1, the imports blank
-//	}
+//	};
 //
 // Lines and columns of both copies are those of the program; userLine undoes the
 // offset. A carried import needs no line of its own, and what the body declares hides
 // it.
-func (o *outline) wrap(code, carried string) string {
+func (o *outline) wrap(code, carried string, w wrapper) string {
 	var b strings.Builder
 	b.Grow(2*len(code) + 100)
 	at := 0
@@ -184,7 +197,7 @@ func (o *outline) wrap(code, carried string) string {
 		at = d.end
 	}
 	blank(&b, code[at:])
-	fmt.Fprintf(&b, "\n%sexport default async () => {let %s;\n", carried, defaultVariable)
+	fmt.Fprintf(&b, "\n%s%slet %s;\n", carried, w.before, defaultVariable)
 
 	edits := slices.Concat(o.imports, o.keywords, o.clauses)
 	if o.defaultExpr != nil {
@@ -212,7 +225,7 @@ func (o *outline) wrap(code, carried string) string {
 	if o.defaultName != "" {
 		fmt.Fprintf(&b, "%s = %s;", defaultVariable, o.defaultName)
 	}
-	fmt.Fprintf(&b, "return %s};\n", defaultVariable)
+	fmt.Fprintf(&b, "return %s%s\n", defaultVariable, w.after)
 	return b.String()
 }
 

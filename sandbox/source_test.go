@@ -19,7 +19,7 @@ func TestWrapKeepsPositions(t *testing.T) {
 		t.Errorf("imports %q, want a c", got)
 	}
 	lines := strings.Split(code, "\n")
-	wrapped := strings.Split(o.wrap(code, ""), "\n")
+	wrapped := strings.Split(o.wrap(code, "", exported), "\n")
 	for i, line := range lines {
 		for _, word := range []string{"const b", "b;", "const d", "import a", "import { '"} {
 			column := strings.Index(line, word)
@@ -65,7 +65,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			return
 		}
-		wrapped := o.wrap(code, "")
+		wrapped := o.wrap(code, "", exported)
 		// One line break between the copies, one before and two after the wrapper's
 		// opening line; the body keeps all of the program's.
 		if got, want := strings.Count(wrapped, "\n"), 2*strings.Count(code, "\n")+4; got != want {

@@ -161,16 +161,15 @@ func (r *run) verdictOfExit() (Phase, *ProgramError) {
 	return PhaseRuntimeError, e
 }
 
-// frame matches a stack frame of the program, which the harness imports from a
-// blob.
-var stackFrame = regexp.MustCompile(`blob:[^\s()]*:(\d+):(\d+)`)
+// stackFrame matches a stack frame of the program, in Deno's words and in V8's.
+var stackFrame = regexp.MustCompile(`\b` + regexp.QuoteMeta(bundleName) + `(?:, <anonymous>)?:(\d+):(\d+)`)
 
 // locate returns the innermost position of a stack that is in the program's text.
 func (b *bundle) locate(stack string) (line, column int) {
 	for _, m := range stackFrame.FindAllStringSubmatch(stack, -1) {
 		l, _ := strconv.Atoi(m[1])
 		c, _ := strconv.Atoi(m[2])
-		if line, column = originalPosition(b.sourceMap, b.program, l, c-1); line > 0 {
+		if line, column = originalPosition(b.sourceMap, b.program, l-headerLines, c-1); line > 0 {
 			return line, column
 		}
 	}
