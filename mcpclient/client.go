@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -21,6 +22,8 @@ type Client struct {
 	mu     sync.RWMutex
 	conns  []*connection // in the order in which they were added; replaced, not changed
 	closed bool
+
+	closing atomic.Bool // set with closed; the host hears no more
 }
 
 // Connect connects to all servers at the same time. It returns when each is ready
@@ -62,11 +65,17 @@ func Connect(ctx context.Context, servers []Server, opts *Options) (*Client, err
 }
 
 func (c *Client) newConnection(s Server) *connection {
-	report := c.opts.OnChange
-	if report == nil {
-		report = func(Status, []Tool) {}
+	report := func(s Status, tools []Tool) {
+		if c.opts.OnChange != nil && !c.closing.Load() {
+			c.opts.OnChange(s, tools)
+		}
 	}
-	return newConnection(s.resolved(&c.opts), &c.opts, report)
+	s = s.resolved(&c.opts)
+	conn := newConnection(s, &c.opts, report)
+	if s.Sharing == SharingPerConversation {
+		conn.pool = newPool(s, &c.opts)
+	}
+	return conn
 }
 
 // find returns the connection of a server.
@@ -160,13 +169,14 @@ func (c *Client) Close() error { return c.close() }
 func (c *Client) closeAll() error {
 	c.mu.Lock()
 	c.closed = true
+	c.closing.Store(true)
 	conns := c.conns
 	c.mu.Unlock()
 	errs := make([]error, len(conns))
 	var group errgroup.Group
 	for i, conn := range conns {
 		group.Go(func() error {
-			errs[i] = conn.stop(StateClosed, ErrClosed, false)
+			errs[i] = conn.stop(StateClosed, ErrClosed)
 			return nil
 		})
 	}

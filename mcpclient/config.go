@@ -143,6 +143,21 @@ func (s *Server) problems() []string {
 	if min(s.ConnectTimeout, s.CallTimeout, s.MaxCallTimeout) < 0 || s.MaxConcurrency < 0 {
 		add("ConnectTimeout, CallTimeout, MaxCallTimeout and MaxConcurrency must not be negative")
 	}
+	switch s.Sharing {
+	case "", SharingShared:
+		if s.MaxConnections != 0 || s.IdleTimeout != 0 {
+			add("MaxConnections and IdleTimeout need Sharing %q", SharingPerConversation)
+		}
+	case SharingPerConversation:
+		if s.once() {
+			add("Sharing %q needs a Transport for each connection; set Dial", s.Sharing)
+		}
+		if s.MaxConnections < 0 || s.IdleTimeout < 0 {
+			add("MaxConnections and IdleTimeout must not be negative")
+		}
+	default:
+		add("Sharing %q is unknown; use %q, %q or leave it empty", s.Sharing, SharingShared, SharingPerConversation)
+	}
 	return found
 }
 
@@ -213,5 +228,7 @@ func (s Server) resolved(o *Options) Server {
 	s.CallTimeout = cmp.Or(s.CallTimeout, o.CallTimeout)
 	s.MaxCallTimeout = cmp.Or(s.MaxCallTimeout, o.MaxCallTimeout)
 	s.MaxConcurrency = cmp.Or(s.MaxConcurrency, o.MaxConcurrency)
+	s.MaxConnections = cmp.Or(s.MaxConnections, defaultMaxConnections)
+	s.IdleTimeout = cmp.Or(s.IdleTimeout, defaultIdleTimeout)
 	return s
 }

@@ -19,6 +19,7 @@ type connection struct {
 	server Server // resolved
 	opts   *Options
 	queue  *queue
+	pool   *pool                // of the conversations' own connections; nil if they share this one
 	report func(Status, []Tool) // of changes
 	auth   *authorizer          // nil without tokens
 	stderr ring
@@ -97,6 +98,9 @@ func (c *connection) start() {
 	if c.currently() != StateConnecting {
 		c.become(StateConnecting, nil, nil)
 	}
+	if c.pool != nil {
+		c.pool.begin()
+	}
 	ctx, cease := context.WithCancelCause(context.Background())
 	ceased := make(chan struct{})
 	c.cease, c.ceased = cease, ceased
@@ -115,10 +119,13 @@ func (c *connection) reconnect() {
 	}
 	c.told = StateConnecting // for those who settle after this
 	ask(c.again)
+	if c.pool != nil {
+		c.pool.reconnect()
+	}
 }
 
 // stop ends the connection in a state, and waits until nothing of it is left.
-func (c *connection) stop(state State, cause error, report bool) error {
+func (c *connection) stop(state State, cause error) error {
 	if state == StateClosed {
 		c.endCalls(cause)
 	}
@@ -129,9 +136,6 @@ func (c *connection) stop(state State, cause error, report bool) error {
 		<-c.ceased
 		c.cease = nil
 	}
-	if !report {
-		c.report = func(Status, []Tool) {}
-	}
 	if c.currently() != state {
 		c.become(state, nil, func() {
 			c.tools, c.failures, c.circuit, c.next, c.notBefore = nil, 0, 0, time.Time{}, time.Time{}
@@ -139,8 +143,12 @@ func (c *connection) stop(state State, cause error, report bool) error {
 	}
 	c.closers.Wait()
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	return errors.Join(c.unclosed...)
+	errs := slices.Clone(c.unclosed)
+	c.mu.Unlock()
+	if c.pool != nil {
+		errs = append(errs, c.pool.finish())
+	}
+	return errors.Join(errs...)
 }
 
 // become changes the state, and tells the host and all who wait for it. The change is
@@ -299,6 +307,9 @@ func (c *connection) statusLocked() Status {
 		Failures: c.failures, NextAttempt: c.next,
 		Stderr: c.stderr.String(), Transport: string(c.server.Type),
 		Tools: len(c.tools), ConnectTime: c.took,
+	}
+	if c.pool != nil {
+		s.Connections = c.pool.size()
 	}
 	if c.init != nil {
 		s.Capabilities = capabilities(c.init)

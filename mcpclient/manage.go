@@ -65,7 +65,7 @@ func (c *Client) Remove(server string) error {
 	c.mu.Lock()
 	c.conns = slices.DeleteFunc(slices.Clone(c.conns), func(other *connection) bool { return other == conn })
 	c.mu.Unlock()
-	return conn.stop(StateClosed, ErrClosed, true)
+	return conn.stop(StateClosed, ErrClosed)
 }
 
 // Disable ends a server, which stays in [Client.Status] and can be enabled again. It
@@ -76,7 +76,7 @@ func (c *Client) Disable(server string) error {
 	if err != nil {
 		return err
 	}
-	return conn.stop(StateDisabled, errDisabled, true)
+	return conn.stop(StateDisabled, errDisabled)
 }
 
 // Enable begins to connect to a server that was disabled, and does not wait for it; see
@@ -102,4 +102,14 @@ func (c *Client) Reconnect(server string) error {
 	}
 	conn.reconnect()
 	return nil
+}
+
+// Release ends the connections that servers with [SharingPerConversation] have for a
+// conversation that is over. It does not wait.
+func (c *Client) Release(conversation string) {
+	for _, conn := range c.all() {
+		if conn.pool != nil {
+			conn.pool.release(conversation)
+		}
+	}
 }

@@ -132,6 +132,15 @@ type Server struct {
 	// LogLevel asks the server to log what is at least as severe; see [Host.OnLog].
 	// Empty leaves it to the server. MCP deprecates logging since 2026-07-28.
 	LogLevel LogLevel
+	// Sharing says whether conversations share one connection, which is the default, or
+	// have their own.
+	Sharing Sharing
+	// MaxConnections bounds the connections of conversations if each has its own. Default
+	// 8. One more takes the place of the one that was unused the longest.
+	MaxConnections int
+	// IdleTimeout ends the connection of a conversation that made no call for so long.
+	// Default 10 min.
+	IdleTimeout time.Duration
 	// Disabled keeps the server out of use; it is checked and listed by
 	// [Client.Status] all the same.
 	Disabled bool
@@ -237,6 +246,8 @@ type Status struct {
 	Capabilities Capabilities
 	// Tools is the number of tools that were last listed.
 	Tools int
+	// Connections is the number of connections that conversations have of their own.
+	Connections int
 	// ConnectTime is how long the last attempt to connect took.
 	ConnectTime time.Duration
 }
