@@ -61,7 +61,7 @@ func TestAudit(t *testing.T) {
 		import * as notes from "./mcp/notes";
 		import * as fragile from "./mcp/fragile";
 		await notes.add_note({ text: "key ghp_abcdefghijklmnopqrstuvwxyz0123456789", password: "hunter2" } as any);
-		for (const call of [() => notes.delete_note({ id: "7" }), () => notes.scan({}), () => fragile.die({}), () => fragile.die({})]) {
+		for (const call of [() => notes.delete_note({ id: "7" }), () => notes.scan({}), () => fragile.die({}), () => notes.add_note(7 as any)]) {
 			await call().catch(() => {});
 		}`)
 	if result.Phase != sandbox.PhaseOK {
@@ -73,7 +73,7 @@ func TestAudit(t *testing.T) {
 		{Call: 2, Tool: "notes.delete_note", Outcome: u}, {Call: 2, Tool: "notes.delete_note", Outcome: conductor.AuditToolError},
 		{Call: 3, Tool: "notes.scan", Outcome: conductor.AuditDenied, Error: "notes.scan was denied: see https://[redacted]@example.com/?token=[redacted]"},
 		{Call: 4, Tool: "fragile.die", Outcome: u}, {Call: 4, Tool: "fragile.die", Outcome: conductor.AuditUnknown},
-		{Call: 5, Tool: "fragile.die", Outcome: u}, {Call: 5, Tool: "fragile.die", Outcome: conductor.AuditFailed},
+		{Call: 5, Tool: "notes.add_note", Outcome: u}, {Call: 5, Tool: "notes.add_note", Outcome: conductor.AuditFailed, Error: "calling notes.add_note: the arguments are not a JSON object"},
 	}
 	few := cmpopts.IgnoreFields(conductor.AuditRecord{}, "Time", "ConversationID", "User", "Run", "ArgsSHA256", "ArgsBytes", "Args", "DurationMS")
 	unsaid := cmp.FilterPath(func(p cmp.Path) bool { return p.Last().String() == ".Error" }, cmp.Comparer(func(a, b string) bool {

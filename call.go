@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,10 +23,51 @@ type programRun struct {
 	id    string
 	state *conversation.State // when the program began: its loaded tools are what it may call
 	calls atomic.Int64
+	began time.Time
+	log   func(sandbox.Log) // nil if nobody listens
 }
 
-func (v *Conversation) newRun(state *conversation.State) *programRun {
-	return &programRun{v: v, id: uuid.NewString(), state: state}
+func (v *Conversation) newRun(state *conversation.State, log func(sandbox.Log)) *programRun {
+	return &programRun{v: v, id: uuid.NewString(), state: state, began: time.Now(), log: log}
+}
+
+// progressSpacing keeps a server from filling a log with its progress.
+const progressSpacing = 100 * time.Millisecond
+
+// progress returns what puts a server's reports on a call into the program's log.
+func (r *programRun) progress(tool string) func(mcpclient.Progress) {
+	if r.log == nil {
+		return nil
+	}
+	var last time.Time
+	return func(p mcpclient.Progress) {
+		done := p.Total > 0 && p.Progress >= p.Total
+		if !done && time.Since(last) < progressSpacing {
+			return
+		}
+		last = time.Now()
+		message := fmt.Sprintf("%s: %v", tool, p.Progress)
+		if p.Total > 0 {
+			message += fmt.Sprintf("/%v", p.Total)
+		}
+		if text := oneLine(p.Message, maxReason); text != "" {
+			message += " " + text
+		}
+		r.log(sandbox.Log{Level: slog.LevelInfo, Message: message, Elapsed: time.Since(r.began)})
+	}
+}
+
+// oneAtATime serializes what is told of several goroutines.
+func oneAtATime(log func(sandbox.Log)) func(sandbox.Log) {
+	if log == nil {
+		return nil
+	}
+	var mu sync.Mutex
+	return func(l sandbox.Log) {
+		mu.Lock()
+		defer mu.Unlock()
+		log(l)
+	}
 }
 
 // call makes one tool call, if it is permitted and recorded. Programs can forge a
@@ -44,12 +88,14 @@ func (r *programRun) call(ctx context.Context, call sandbox.Call) (json.RawMessa
 		return nil, denial(call.Target, "it could not be recorded, and calls that are not recorded are not made here")
 	}
 	started := time.Now()
-	result, err := c.client.Call(ctx, t.Server, t.Name, call.Args, nil)
+	result, err := c.client.Call(ctx, t.Server, t.Name, call.Args, &mcpclient.CallOptions{
+		Conversation: r.v.id, OnProgress: r.progress(t.ID()),
+	})
 	c.recordEnd(ctx, record, time.Since(started), result, err)
 	if err != nil {
 		return nil, err
 	}
-	server := c.module(t.Server)
+	server := c.generator(t.Server)
 	if result.IsError {
 		return nil, toolError(t.ID(), server.Signature(t.Name), result)
 	}

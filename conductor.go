@@ -69,7 +69,6 @@ import (
 	"log/slog"
 	"os"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -132,7 +131,9 @@ type Conductor struct {
 	logFile *os.File // of the audit, or nil
 
 	mu      sync.RWMutex
-	modules map[string]*codegen.Server // of the servers that were ever ready, by name
+	names   []string                   // of the servers, in the order in which they were added
+	modules map[string]*codegen.Server // of those whose tools are known, by name
+	indexed map[string]indexed         // what the catalog and the modules were made of, by name
 
 	// shapes are what results of tools without an output schema were seen to look
 	// like, by id and schema; SetObserved has given them to the module.
@@ -150,11 +151,13 @@ type Conductor struct {
 // New connects to the servers, indexes their tools and finds Deno, all at the same
 // time; the context bounds only New. A server that cannot be connected is no error,
 // see [Conductor.Status], and one that is slow delays New by
-// [mcpclient.Options.StartupWait] at most; its tools are there when it is. The error is not nil if the options cannot work, if there
+// [mcpclient.Options.StartupWait] at most; its tools are there when it is. A server that
+// is lost is connected again. The error is not nil if the options cannot work, if there
 // is no Deno, or if the context ended. Options may be nil.
 func New(ctx context.Context, options *Options) (*Conductor, error) {
 	c := &Conductor{
 		modules:     map[string]*codegen.Server{},
+		indexed:     map[string]indexed{},
 		shapes:      map[string]*codegen.Shape{},
 		sandboxSlot: make(chan *sandbox.Sandbox, 1),
 	}
@@ -199,84 +202,6 @@ func (c *Conductor) prepare() (err error) {
 		return err
 	}
 	return c.openAudit()
-}
-
-// connect fills the client, the catalog and the modules.
-func (c *Conductor) connect(ctx context.Context) error {
-	paths := map[string]string{}
-	for _, s := range c.opts.Servers {
-		path := codegen.ModulePath(s.Name)
-		if other, taken := paths[path]; taken && other != s.Name {
-			return fmt.Errorf("servers %q and %q would both be the module %s: rename one", other, s.Name, path)
-		}
-		paths[path] = s.Name
-	}
-	catalog, err := catalog.New(&c.opts.Catalog)
-	if err != nil {
-		return err
-	}
-	c.catalog = catalog
-	opts := c.opts.Client
-	opts.OnChange = func(s mcpclient.Status, tools []mcpclient.Tool) {
-		if s.State.Available() {
-			c.index(s, tools)
-		}
-		if c.opts.Client.OnChange != nil {
-			c.opts.Client.OnChange(s, tools)
-		}
-	}
-	c.client, err = mcpclient.Connect(ctx, c.opts.Servers, &opts)
-	return err
-}
-
-// index makes the tools of a server known. Those of a server that is lost stay
-// known: a call then says what has become of it.
-func (c *Conductor) index(s mcpclient.Status, tools []mcpclient.Tool) {
-	module := codegen.NewServer(s.Name, tools, &codegen.Options{BridgeModule: sandbox.BridgeModule})
-	c.mu.Lock()
-	c.modules[s.Name] = module
-	for _, t := range tools {
-		module.SetObserved(t.Name, c.shapes[shapeKey(&t)])
-	}
-	c.mu.Unlock()
-	entry := catalog.Server{Name: s.Name, Title: s.Title, Description: s.Instructions, Tools: tools}
-	if err := c.catalog.SetServer(c.closing, entry); err != nil {
-		// The tools can be found by their words all the same.
-		c.opts.Logger.Warn("conductor: embedding the tools of a server", "server", s.Name, "error", err)
-	}
-}
-
-// module returns the code generator of a server, or nil if it never was ready.
-func (c *Conductor) module(server string) *codegen.Server {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.modules[server]
-}
-
-// loadable returns the code generators of all servers that ever were ready, in the
-// order of the configuration.
-func (c *Conductor) loadable() []*codegen.Server {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	var modules []*codegen.Server
-	for _, s := range c.opts.Servers {
-		if m := c.modules[s.Name]; m != nil {
-			modules = append(modules, m)
-		}
-	}
-	return modules
-}
-
-// settle waits until the servers of these tools are no longer connecting.
-func (c *Conductor) settle(ctx context.Context, ids []string) error {
-	for _, s := range c.client.Status() {
-		if s.State == mcpclient.StateConnecting && slices.ContainsFunc(ids, func(id string) bool { return strings.HasPrefix(id, s.Name+".") }) {
-			if err := c.client.Settle(ctx, s.Name); err != nil {
-				return fmt.Errorf("conductor: server %s is still connecting: %w", s.Name, err)
-			}
-		}
-	}
-	return nil
 }
 
 // sandbox returns the sandbox, making it first if there is none.

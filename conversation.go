@@ -160,7 +160,7 @@ func (v *Conversation) FindTools(ctx context.Context, query string, options *Fin
 	}
 	result := &FindResult{ConversationID: v.id, Tools: []FoundTool{}, Unavailable: v.unavailable()}
 	if opts.Server != "" && (v.c.module(opts.Server) == nil || v.hides(opts.Server)) {
-		if v.hides(opts.Server) || !slices.ContainsFunc(v.c.opts.Servers, func(s mcpclient.Server) bool { return s.Name == opts.Server }) {
+		if v.hides(opts.Server) || !v.c.configured(opts.Server) {
 			return nil, fmt.Errorf("conductor: %w: %s", mcpclient.ErrUnknownServer, v.explainServer(opts.Server))
 		}
 		return result, nil // it is down, and named in result.Unavailable
@@ -184,7 +184,7 @@ func (v *Conversation) FindTools(ctx context.Context, query string, options *Fin
 			Name:        id,
 			Server:      hit.Tool.Server,
 			Description: oneLine(hit.Tool.Description, maxFoundDescription),
-			Signature:   v.c.module(hit.Tool.Server).Signature(hit.Tool.Name),
+			Signature:   v.c.generator(hit.Tool.Server).Signature(hit.Tool.Name),
 			Score:       hit.Score,
 			Loaded:      slices.Contains(loaded, id),
 		})
@@ -229,7 +229,7 @@ func (v *Conversation) LoadToolSpec(ctx context.Context, names ...string) (*Load
 		return nil, err
 	}
 	result := &LoadResult{ConversationID: v.id, Specs: []ToolSpec{}, Unknown: []UnknownTool{}}
-	if err := v.c.settle(ctx, names); err != nil {
+	if err := v.c.wake(ctx, names); err != nil {
 		return nil, err
 	}
 	var loaded []conversation.LoadedTool
@@ -243,7 +243,7 @@ func (v *Conversation) LoadToolSpec(ctx context.Context, names ...string) (*Load
 		if slices.ContainsFunc(loaded, func(l conversation.LoadedTool) bool { return l.ID == id }) {
 			continue
 		}
-		server := v.c.module(t.Server)
+		server := v.c.generator(t.Server)
 		loaded = append(loaded, conversation.LoadedTool{ID: id, Hash: server.SchemaHash(t.Name), Signature: cut(server.Signature(t.Name), maxSignature)})
 		result.Specs = append(result.Specs, ToolSpec{Name: id, Import: server.ImportLine(), TypeScript: server.Declaration(t.Name), Loaded: true})
 	}

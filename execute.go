@@ -17,8 +17,9 @@ import (
 type ExecuteOptions struct {
 	// Timeout overrides [sandbox.Options.Timeout], up to [sandbox.MaxTimeout].
 	Timeout time.Duration
-	// OnLog is told each line that the program logs with console, while it runs.
-	// It must not block.
+	// OnLog is told each line that the program logs with console, while it runs, and
+	// what servers report of the progress of its calls, as "server.tool: 3/10 words". It
+	// must not block.
 	OnLog func(sandbox.Log)
 }
 
@@ -102,10 +103,11 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 		}
 		return nil, fmt.Errorf("conductor: %w", err)
 	}
-	program := &sandbox.Program{Code: code, Timeout: opts.Timeout, OnLog: opts.OnLog}
+	log := oneAtATime(opts.OnLog)
+	program := &sandbox.Program{Code: code, Timeout: opts.Timeout, OnLog: log}
 	program.Modules = v.sources(state)
 	program.Bindings = v.carried(state, program.Modules)
-	program.Call = v.newRun(state).call
+	program.Call = v.newRun(state, log).call
 	program.Missing = v.explainMissing
 	run, err := box.Run(ctx, program)
 	switch {

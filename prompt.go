@@ -67,7 +67,7 @@ func (v *Conversation) serverLines() []string {
 }
 
 func (v *Conversation) serverLine(s mcpclient.Status) string {
-	tools := v.tools(v.c.module(s.Name))
+	tools := v.tools(v.c.generator(s.Name))
 	var names []string
 	for _, t := range tools[:min(len(tools), maxListedTools)] {
 		names = append(names, oneLine(t, maxAbout))

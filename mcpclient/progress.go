@@ -45,7 +45,12 @@ func (d *deadline) stop() {
 type followers struct {
 	mu   sync.Mutex
 	last int64
-	by   map[int64]func(Progress)
+	by   map[int64]*follower
+}
+
+type follower struct {
+	mu   sync.Mutex     // held while tell runs, so that it does not after done
+	tell func(Progress) // nil when it is over
 }
 
 // follow returns a token for the reports of one call, which go to tell until done.
@@ -56,13 +61,17 @@ func (l *link) follow(tell func(Progress)) (token int64, done func()) {
 	f.last++
 	token = f.last
 	if f.by == nil {
-		f.by = map[int64]func(Progress){}
+		f.by = map[int64]*follower{}
 	}
-	f.by[token] = tell
+	one := &follower{tell: tell}
+	f.by[token] = one
 	return token, func() {
 		f.mu.Lock()
-		defer f.mu.Unlock()
 		delete(f.by, token)
+		f.mu.Unlock()
+		one.mu.Lock()
+		defer one.mu.Unlock()
+		one.tell = nil
 	}
 }
 
@@ -71,9 +80,14 @@ func (l *link) progressed(_ context.Context, req *mcp.ProgressNotificationClient
 	token, ok := req.Params.ProgressToken.(float64)
 	f := &l.followers
 	f.mu.Lock()
-	tell := f.by[int64(token)]
+	one := f.by[int64(token)]
 	f.mu.Unlock()
-	if ok && tell != nil {
-		tell(Progress{Progress: req.Params.Progress, Total: req.Params.Total, Message: clean(req.Params.Message, 1000)})
+	if !ok || one == nil {
+		return
+	}
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	if one.tell != nil {
+		one.tell(Progress{Progress: req.Params.Progress, Total: req.Params.Total, Message: clean(req.Params.Message, 1000)})
 	}
 }
