@@ -134,6 +134,8 @@ type Conductor struct {
 	names   []string                   // of the servers, in the order in which they were added
 	modules map[string]*codegen.Server // of those whose tools are known, by name
 	indexed map[string]indexed         // what the catalog and the modules were made of, by name
+	// presentations are what prompts say of servers whose tools are known, by name.
+	presentations map[string]presentation
 
 	// shapes are what results of tools without an output schema were seen to look
 	// like, by id and schema; SetObserved has given them to the module.
@@ -156,10 +158,11 @@ type Conductor struct {
 // is no Deno, or if the context ended. Options may be nil.
 func New(ctx context.Context, options *Options) (*Conductor, error) {
 	c := &Conductor{
-		modules:     map[string]*codegen.Server{},
-		indexed:     map[string]indexed{},
-		shapes:      map[string]*codegen.Shape{},
-		sandboxSlot: make(chan *sandbox.Sandbox, 1),
+		modules:       map[string]*codegen.Server{},
+		indexed:       map[string]indexed{},
+		presentations: map[string]presentation{},
+		shapes:        map[string]*codegen.Shape{},
+		sandboxSlot:   make(chan *sandbox.Sandbox, 1),
 	}
 	c.closing, c.close = context.WithCancel(context.Background())
 	c.sandboxSlot <- nil

@@ -355,7 +355,7 @@ func TestSlowServer(t *testing.T) {
 	if result := execute(t, conv, "import { add_note } from './mcp/notes';\nadd_note({ text: 'a' })"); string(result.Value) != `"written"` {
 		t.Error(result.Text())
 	}
-	if prompt := conv.Prompt(); !strings.Contains(prompt, "- weather: NOT AVAILABLE: still connecting") {
+	if prompt := conv.Prompt(); !strings.Contains(prompt, "\nNot available now:\n- weather: still connecting") {
 		t.Errorf("prompt is\n%s", prompt)
 	}
 	if result := execute(t, conv, "import './mcp/weather';\n1"); !strings.Contains(result.Error.Message, "server weather is not available: still connecting") {
@@ -514,49 +514,6 @@ func TestConversations(t *testing.T) {
 	}
 	if _, err := c.Conversation(t.Context(), "a\nb"); !errors.Is(err, conversation.ErrInvalidID) {
 		t.Errorf("Conversation with a bad id: %v", err)
-	}
-}
-
-func TestPrompt(t *testing.T) {
-	c := newConductor(t, &conductor.Options{LazySandbox: true, Servers: []mcpclient.Server{notes(t), broken, weather(t), {Name: "off", Command: "off", Disabled: true}}})
-	conv := newConversation(t, c)
-	load(t, conv, "weather.forecast", "notes.search-notes", "notes.add_note")
-	prompt := conv.Prompt()
-	_, servers, _ := strings.Cut(prompt, "Servers:\n")
-	want := `- notes (5 tools, complete): add_note, delete_note, scan, search-notes, wait | Notes and reminders
-- broken: NOT AVAILABLE: ` // the reason follows
-	if !strings.HasPrefix(servers, want) {
-		t.Errorf("prompt is\n%s\nwant in it\n%s", prompt, want)
-	}
-	want = `
-- weather (1 tool, complete): forecast | Forecasts for the whole world. Ask in metric units.
-
-Loaded, ready to import:
-import * as notes from "./mcp/notes";
-- notes.add_note(args: { text: string }): Promise<any>
-- notes.search_notes(args: { query: string; limit?: number }): Promise<any>
-import * as weather from "./mcp/weather";
-- weather.forecast(args: { city: string }): Promise<{ celsius: number }[]>
-`
-	if !strings.HasSuffix(servers, want) {
-		t.Errorf("prompt is\n%s\nwant at its end\n%s", prompt, want)
-	}
-	for range 20 {
-		if again := conv.Prompt(); again != prompt {
-			t.Fatalf("the prompt changes:\n%s", cmp.Diff(prompt, again))
-		}
-	}
-}
-
-func TestPromptMarksPartialLists(t *testing.T) {
-	s := mcp.NewServer(&mcp.Implementation{Name: "many", Version: "1"}, nil)
-	for i := range 9 {
-		offer(s, fmt.Sprintf("tool%d", i), "", `{"type":"object"}`, func(context.Context, object) *mcp.CallToolResult { return text("") })
-	}
-	c := newConductor(t, &conductor.Options{LazySandbox: true, Servers: []mcpclient.Server{{Name: "many", Transport: serve(t, s)}}})
-	want := "- many (9 tools, partial): tool0, tool1, tool2, tool3, tool4, tool5, tool6, tool7, …\n"
-	if prompt := newConversation(t, c).Prompt(); !strings.HasSuffix(prompt, want) {
-		t.Errorf("prompt is\n%s\nwant at its end\n%s", prompt, want)
 	}
 }
 

@@ -25,7 +25,7 @@ func (v *Conversation) driftLines(state *conversation.State) string {
 			case loaded.Signature == "" || loaded.Signature == server.Signature(tool):
 				lines = append(lines, oneLine(loaded.ID, maxAbout)+": its types have changed")
 			default:
-				lines = append(lines, oneLine(loaded.ID, maxAbout)+": was "+oneLine(loaded.Signature, maxSignature))
+				lines = append(lines, oneLine(loaded.ID, maxAbout)+": now "+server.Signature(tool))
 			}
 		}
 	}

@@ -40,13 +40,13 @@ func TestPolicyHides(t *testing.T) {
 		prompt, notInThePrompt string
 	}{
 		{"deny a tool", conductor.Policy{Deny: []string{"*.delete_*"}}, conductor.Policy{},
-			[]string{"notes.delete_note"}, "", []string{"notes.add_note", "weather.forecast"}, "notes (4 tools", "delete_note"},
+			[]string{"notes.delete_note"}, "", []string{"notes.add_note", "weather.forecast"}, "  notes.add_note(", "delete_note"},
 		{"allow a server", conductor.Policy{Allow: []string{"weather.*"}}, conductor.Policy{},
-			[]string{"notes.add_note", "notes.search-notes"}, "notes", []string{"weather.forecast"}, "weather (1 tool", "notes"},
+			[]string{"notes.add_note", "notes.search-notes"}, "notes", []string{"weather.forecast"}, "  weather.forecast(", "notes"},
 		{"both lists", conductor.Policy{Allow: []string{"notes.*"}, Deny: []string{"notes.[ad]*"}}, conductor.Policy{},
-			[]string{"notes.add_note", "notes.delete_note", "weather.forecast"}, "weather", []string{"notes.search-notes"}, "notes (3 tools", "add_note"},
+			[]string{"notes.add_note", "notes.delete_note", "weather.forecast"}, "weather", []string{"notes.search-notes"}, "  notes.scan(", "add_note"},
 		{"two policies", conductor.Policy{Allow: []string{"notes.*"}}, conductor.Policy{Deny: []string{"notes.scan", "notes.wait", "notes.add_note"}},
-			[]string{"notes.scan", "notes.add_note", "weather.forecast"}, "weather", []string{"notes.search-notes"}, "notes (2 tools", "scan"},
+			[]string{"notes.scan", "notes.add_note", "weather.forecast"}, "weather", []string{"notes.search-notes"}, "  notes.delete_note(", "scan"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := newConductor(t, &conductor.Options{LazySandbox: true, Policy: test.general, Servers: []mcpclient.Server{notes(t), weather(t)}})

@@ -1,89 +1,169 @@
 package conductor
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 
+	"github.com/conductor/conductor/codegen"
 	"github.com/conductor/conductor/conversation"
 	"github.com/conductor/conductor/mcpclient"
 )
 
 const (
-	// maxListedTools is up to how many tools a server's line names all of them.
-	maxListedTools = 8
-	// maxListedServers bounds the lines of a prompt.
+	// maxWhole is up to how many tools in all the prompt shows each with its signature.
+	maxWhole = 20
+	// maxListedServers bounds the lines of a prompt, maxListedDown those of servers that
+	// are not available.
 	maxListedServers = 50
-	// maxAbout is how many bytes a server may say of itself in its line.
-	maxAbout = 100
+	maxListedDown    = 20
+	// serverTokens are divided among the servers, so that more servers mean shorter
+	// lines. They depend on nothing else, so that no line depends on another one.
+	serverTokens = 480
+	minLine      = 32
+	maxLine      = 160
+	// maxAbout is how many bytes a server may say of itself in its line, and
+	// maxWholeAbout what a tool may where all of them are shown.
+	maxAbout      = 60
+	maxWholeAbout = 80
+	// maxShownReason is how many bytes of a failure the prompt shows; search results
+	// have more of it.
+	maxShownReason = 120
 )
 
-// promptRules is what models otherwise stumble over.
-const promptRules = `You use the tools of these servers by writing TypeScript programs:
+// promptRules are what models otherwise stumble over.
+const promptRules = `You use tools by writing TypeScript programs:
 1. find_tools finds tools by what they do.
-2. load_tool_spec shows their types and makes them importable; that lasts for the whole conversation.
-3. execute_code runs a program: top-level await; the value is what it returns (or its last expression).
-Results of tools are parsed already. Make independent calls together with Promise.all. Filter and join in the program and return only what is needed. A failed call throws a ToolError (message, data). Do not run a program again that may have changed something before it failed: look first.
+2. load_tool_spec shows their types and makes them importable for the rest of the conversation. Load all you need at once.
+3. execute_code runs a program, e.g.
+import * as crm from "./mcp/crm";
+const [a, b] = await Promise.all([crm.get({ id: 1 }), crm.get({ id: 2 })]);
+return a.total + b.total;
+- Results are parsed already: no JSON.parse.
+- Make independent calls together, with Promise.all.
+- Filter, join and count in the program; return only what you need.
+- A failed call throws a ToolError (message, data). Do not just run a program again that may have changed something before it failed: look first.
 `
 
-// Prompt is the section of the system prompt that tells a model, at this moment,
-// which servers there are, whether a server's line names all of its tools
-// (complete) or not (partial), which servers are not available, which tools are
-// loaded, and which of these have changed since. The same state gives the same bytes.
+// wholeRule replaces the first step where all tools are shown.
+const wholeRule = "All tools are listed below: there is no need for find_tools.\n"
+
+// Prompt is the section of the system prompt that tells a model, at this moment, how
+// to use the tools, which servers there are and whether a server's line names all of
+// its tools (complete) or not (partial), which tools are loaded, which of these have
+// changed since, and which servers are not available. Up to 20 tools in all are shown
+// with their signatures.
+//
+// It is made for a provider's prompt cache: what changes least comes first. While the
+// servers stay the same, loading a tool only appends to it, but for the end, which says
+// what has changed and what is not available; and a server that is lost keeps its line. The same state gives
+// the same bytes.
 func (v *Conversation) Prompt() string {
 	v.mu.Lock()
 	state := v.state
 	v.mu.Unlock()
 
+	return v.servedPrompt() + v.loadedLines(&state) + v.driftLines(&state) + v.downLines()
+}
+
+// servedPrompt is the part that is the same until the servers or their tools change.
+func (v *Conversation) servedPrompt() string {
 	var b strings.Builder
-	b.WriteString("# Tools by program\n\n" + promptRules + "\nServers:\n")
-	lines := v.serverLines()
-	for _, line := range lines[:min(len(lines), maxListedServers)] {
-		b.WriteString(line + "\n")
+	b.WriteString("# Tools by program\n\n" + promptRules)
+	servers := v.servers()
+	tools := 0
+	for _, s := range servers {
+		tools += len(v.tools(s))
 	}
-	if more := len(lines) - maxListedServers; more > 0 {
+	if tools > 0 && tools <= maxWhole {
+		b.WriteString(wholeRule + "\nTools:\n")
+		for _, s := range servers {
+			v.writeWhole(&b, s)
+		}
+		return b.String()
+	}
+	b.WriteString("\nServers:\n")
+	line := min(max(serverTokens/max(len(servers), 1), minLine), maxLine)
+	for _, s := range servers[:min(len(servers), maxListedServers)] {
+		b.WriteString(v.serverLine(s, line) + "\n")
+	}
+	if more := len(servers) - maxListedServers; more > 0 {
 		fmt.Fprintf(&b, "- and %d more servers: find_tools searches all\n", more)
 	}
-	if len(lines) == 0 {
-		b.WriteString("- none is configured\n")
+	if len(servers) == 0 {
+		b.WriteString("- none yet\n")
 	}
-	b.WriteString(v.loadedLines(&state))
-	b.WriteString(v.driftLines(&state))
 	return b.String()
 }
 
-func (v *Conversation) serverLines() []string {
-	var lines []string
-	for _, s := range v.status() {
-		switch s.State {
-		case mcpclient.StateDisabled:
-		case mcpclient.StateReady, mcpclient.StateDegraded:
-			lines = append(lines, v.serverLine(s))
-		default:
-			lines = append(lines, fmt.Sprintf("- %s: NOT AVAILABLE: %s", s.Name, reason(s)))
-		}
+// writeWhole shows all tools of a server.
+func (v *Conversation) writeWhole(b *strings.Builder, server *codegen.Server) {
+	shown := v.c.presentation(server.Name())
+	b.WriteString("- " + server.Name())
+	if shown.about != "" {
+		b.WriteString(" | " + shown.about)
 	}
-	return lines
+	b.WriteString("\n")
+	for _, name := range v.tools(server) {
+		t, _ := v.c.catalog.Tool(server.Name() + "." + name)
+		b.WriteString("  " + shown.signatures[name])
+		if about := oneLine(t.Description, maxWholeAbout); about != "" {
+			b.WriteString(" // " + about)
+		}
+		b.WriteString("\n")
+	}
 }
 
-func (v *Conversation) serverLine(s mcpclient.Status) string {
-	tools := v.tools(v.c.generator(s.Name))
-	var names []string
-	for _, t := range tools[:min(len(tools), maxListedTools)] {
-		names = append(names, oneLine(t, maxAbout))
+// serverLine names as many tools of a server as fit into a number of tokens.
+func (v *Conversation) serverLine(server *codegen.Server, tokens int) string {
+	tools := v.tools(server)
+	end := ""
+	if about := v.c.presentation(server.Name()).about; about != "" {
+		end = " | " + about
 	}
-	line := fmt.Sprintf("- %s (%d %s, complete): %s", s.Name, len(tools), plural(len(tools), "tool"), strings.Join(names, ", "))
-	if len(tools) > maxListedTools {
-		line = fmt.Sprintf("- %s (%d tools, partial): %s, …", s.Name, len(tools), strings.Join(names, ", "))
+	line := func(shown int) string {
+		names := make([]string, shown)
+		for i := range names {
+			names[i] = oneLine(tools[i], maxAbout)
+		}
+		if shown == len(tools) {
+			return fmt.Sprintf("- %s (%d %s, complete): %s%s", server.Name(), shown, plural(shown, "tool"), strings.Join(names, ", "), end)
+		}
+		return fmt.Sprintf("- %s (%d tools, partial): %s, …%s", server.Name(), len(tools), strings.Join(names, ", "), end)
 	}
-	about := s.Title
-	if about == "" {
-		about = s.Instructions
+	most := min(len(tools), tokens) // a name is a token at least
+	if most == len(tools) && EstimateTokens(line(most)) <= tokens {
+		return line(most)
 	}
-	if about = oneLine(about, maxAbout); about != "" {
-		line += " | " + about
+	shown := sort.Search(most, func(n int) bool { return EstimateTokens(line(n+1)) > tokens })
+	return line(max(shown, min(len(tools), 1)))
+}
+
+// A presentation is what the prompt says of a server as long as it does not change.
+type presentation struct {
+	about string // what the server says of itself, or nothing
+	// signatures are those of a server with few tools, as they were when it was indexed:
+	// what was observed of results since would change the prompt.
+	signatures map[string]string
+}
+
+func present(s mcpclient.Status, module *codegen.Server) presentation {
+	p := presentation{about: oneLine(cmp.Or(s.Title, s.Instructions), maxAbout)}
+	if tools := module.Tools(); len(tools) <= maxWhole {
+		p.signatures = map[string]string{}
+		for _, tool := range tools {
+			p.signatures[tool] = module.Signature(tool)
+		}
 	}
-	return line
+	return p
+}
+
+func (c *Conductor) presentation(server string) presentation {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.presentations[server]
 }
 
 func plural(n int, noun string) string {
@@ -93,23 +173,50 @@ func plural(n int, noun string) string {
 	return noun + "s"
 }
 
-// loadedLines lists the loaded tools by server, in the order of the configuration,
-// so that one more tool changes as little of the prompt as can be.
+// loadedLines lists the loaded tools in the order in which they were loaded, each
+// module's import with its first one, so that one more tool comes last. The signatures
+// are those that the model has seen when it loaded them.
 func (v *Conversation) loadedLines(state *conversation.State) string {
 	var b strings.Builder
-	for _, server := range v.servers() {
-		tools := v.loadedOf(state, server)
-		if len(tools) == 0 {
+	servers := v.servers()
+	imported := map[string]bool{}
+	for _, loaded := range state.Loaded {
+		i := slices.IndexFunc(servers, func(s *codegen.Server) bool {
+			tool, ok := strings.CutPrefix(loaded.ID, s.Name()+".")
+			return ok && s.Has(tool)
+		})
+		if i < 0 || !v.permits(loaded.ID) {
 			continue
 		}
+		server := servers[i]
 		if b.Len() == 0 {
 			b.WriteString("\nLoaded, ready to import:\n")
 		}
-		b.WriteString(server.ImportLine() + "\n")
-		slices.Sort(tools)
-		for _, t := range tools {
-			b.WriteString("- " + server.Signature(t) + "\n")
+		if !imported[server.Name()] {
+			imported[server.Name()] = true
+			b.WriteString(server.ImportLine() + "\n")
 		}
+		signature := loaded.Signature
+		if signature == "" {
+			signature = server.Signature(strings.TrimPrefix(loaded.ID, server.Name()+"."))
+		}
+		b.WriteString("- " + oneLine(signature, maxSignature) + "\n")
+	}
+	return b.String()
+}
+
+// downLines come last, since they come and go.
+func (v *Conversation) downLines() string {
+	var b strings.Builder
+	down := v.unavailable()
+	if len(down) > 0 {
+		b.WriteString("\nNot available now:\n")
+	}
+	for _, s := range down[:min(len(down), maxListedDown)] {
+		fmt.Fprintf(&b, "- %s: %s\n", s.Name, cut(s.Reason, maxShownReason))
+	}
+	if more := len(down) - maxListedDown; more > 0 {
+		fmt.Fprintf(&b, "- and %d more\n", more)
 	}
 	return b.String()
 }

@@ -138,7 +138,7 @@ func TestSchemaDrift(t *testing.T) {
 	offer(s, "deep", "Deep", `{"type":"object","properties":{"a":{"type":"string","enum":["x","y"]}},"description":"2"}`, none)
 	const drift = `
 Changed since you loaded it (load_tool_spec shows the new types):
-- crm.query: was crm.query(args: { soql: string }): Promise<any>
+- crm.query: now crm.query(args: { sql: string }): Promise<any>
 - crm.deep: its types have changed
 - crm.old: the server does not offer it any more
 `
@@ -154,7 +154,7 @@ Changed since you loaded it (load_tool_spec shows the new types):
 		t.Errorf("a program for the old tool: %s", result.Text())
 	}
 	load(t, conv, "crm.query", "crm.deep")
-	if prompt := conv.Prompt(); strings.Contains(prompt, "was crm.query") || strings.Contains(prompt, "types have changed") {
+	if prompt := conv.Prompt(); strings.Contains(prompt, "now crm.query") || strings.Contains(prompt, "types have changed") {
 		t.Errorf("the new types were shown:\n%s", prompt)
 	}
 	if result := execute(t, conv, "return (await crm.query({ sql: 'a' })).length"); result.Phase != sandbox.PhaseOK {

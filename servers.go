@@ -132,6 +132,7 @@ func (c *Conductor) follow(s mcpclient.Status, tools []mcpclient.Tool) {
 		defer c.mu.Unlock()
 		delete(c.modules, s.Name)
 		delete(c.indexed, s.Name)
+		delete(c.presentations, s.Name)
 	}
 }
 
@@ -144,7 +145,7 @@ func (c *Conductor) index(s mcpclient.Status, tools []mcpclient.Tool) {
 		return
 	}
 	module := codegen.NewServer(s.Name, tools, &codegen.Options{BridgeModule: sandbox.BridgeModule})
-	c.modules[s.Name], c.indexed[s.Name] = module, now
+	c.modules[s.Name], c.indexed[s.Name], c.presentations[s.Name] = module, now, present(s, module)
 	for _, t := range tools {
 		module.SetObserved(t.Name, c.shapes[shapeKey(&t)])
 	}

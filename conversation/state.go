@@ -114,7 +114,8 @@ func addCount[N ~int64](n, more N) N {
 }
 
 // Load adds tools to the loaded ones. Those that are loaded already stay in their
-// place, and get the new hash and signature. The error wraps [ErrTooLarge].
+// place, and get the new hash and signature if the hash is another one. The error
+// wraps [ErrTooLarge].
 func (s *State) Load(tools ...LoadedTool) error {
 	places := make(map[string]int, len(s.Loaded))
 	for i, t := range s.Loaded {
@@ -122,7 +123,9 @@ func (s *State) Load(tools ...LoadedTool) error {
 	}
 	for _, t := range tools {
 		if i, ok := places[t.ID]; ok {
-			s.Loaded[i] = t
+			if s.Loaded[i].Hash != t.Hash {
+				s.Loaded[i] = t
+			}
 			continue
 		}
 		places[t.ID] = len(s.Loaded)

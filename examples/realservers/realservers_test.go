@@ -247,7 +247,7 @@ func (f *fixture) explained(t *testing.T) {
 		if s.State.Available() || s.Err == nil || !strings.Contains(s.Err.Error(), b.want) {
 			t.Errorf("%s is %s: %v; want a reason with %q", s.Name, s.State, s.Err, b.want)
 		}
-		if line := "- " + s.Name + ": NOT AVAILABLE: "; !strings.Contains(prompt, line) {
+		if line := "\n- " + s.Name + ": "; !strings.Contains(prompt, line) {
 			t.Errorf("the prompt does not have %q:\n%s", line, prompt)
 		}
 		// A model that insists learns the reason, too.

@@ -45,7 +45,7 @@ func tiny(t *testing.T) *bench.Env {
 		}},
 		Sizes: bench.Sizes{
 			Warm: 3, Cold: 2, CallBlocks: 1, Calls: 5, RateBlocks: 1, RateBlock: 200 * time.Millisecond,
-			Tools: 60, ManyTools: 100, Queries: 20, Indexings: 2, Heaps: 1, Conversations: 5, Connections: 2, Rounds: 1,
+			Tools: 60, ManyTools: 100, Queries: 20, Indexings: 2, Heaps: 1, Conversations: 5, Connections: 2, Rounds: 1, Prompts: 2,
 		},
 	}
 }

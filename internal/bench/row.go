@@ -56,7 +56,7 @@ type promise struct {
 	measure func(context.Context, *Env) (Row, error)
 }
 
-// A limit is "p50 <= 4" or the like, of "p50", "p99" or "ratio".
+// A limit is "p50 <= 4" or the like, of "p50", "p90", "p99" or "ratio".
 type limit struct {
 	of    string
 	least bool // the bound is the least, and not the most
@@ -94,6 +94,18 @@ var promises = []promise{
 		limits: []limit{most("p50", 100)}, measure: heapConversation},
 	{name: "heap-connection", what: "Go heap of a connection to a small server on stdio", unit: "MB",
 		limits: []limit{most("p50", 1)}, measure: heapConnection},
+	{name: "tokens-50", what: "what the first message of a conversation takes with 50 tools: definitions and prompt", unit: "tokens",
+		limits: []limit{most("p90", 1200)}, measure: prompts(50, false)},
+	{name: "tokens-100", what: "the same with 100 tools", unit: "tokens",
+		limits: []limit{most("p90", 1500)}, measure: prompts(100, false)},
+	{name: "tokens-200", what: "the same with 200 tools", unit: "tokens",
+		limits: []limit{most("p90", 2000)}, measure: prompts(200, false)},
+	{name: "tokens-50-later", what: "what is new in its later messages, behind what is cached, with 50 tools", unit: "tokens",
+		limits: []limit{most("p90", 200)}, measure: prompts(50, true)},
+	{name: "tokens-100-later", what: "the same with 100 tools", unit: "tokens",
+		limits: []limit{most("p90", 300)}, measure: prompts(100, true)},
+	{name: "tokens-200-later", what: "the same with 200 tools", unit: "tokens",
+		limits: []limit{most("p90", 400)}, measure: prompts(200, true)},
 	{name: "left", what: "goroutines, processes and files left after Close", unit: "left",
 		limits: []limit{most("p99", 0)}, deno: true, measure: left},
 }
@@ -137,6 +149,8 @@ func (p *promise) judge(row *Row) {
 		switch l.of {
 		case "p50":
 			value = row.Measured.P50
+		case "p90":
+			value = row.Measured.P90
 		case "p99":
 			value = row.Measured.P99
 			if row.Measured.Samples < fewSamples && l.bound > 0 {
