@@ -13,6 +13,7 @@ const MAX_DEPTH = 1000;
 const MAX_TEXT = 2000;
 const MAX_TARGET = 250;
 const MAX_ARGS = 2 << 20;
+const READ_SIZE = 64 << 10;
 
 const { Console, core, inspectArgs } = Deno[Deno.internal];
 const { parse, stringify } = JSON;
@@ -24,6 +25,7 @@ const { isView } = ArrayBuffer;
 const symbolFor = Symbol.for;
 const AsyncFunction = (async () => {}).constructor;
 const { build, exit } = Deno;
+const { max } = Math;
 const toText = String;
 const waitUntil = Atomics.wait;
 const neverSignalled = new Int32Array(new SharedArrayBuffer(4));
@@ -68,19 +70,29 @@ function waitForHost(yes) {
   stdin[yes ? REF : UNREF]?.();
 }
 
-async function readFully(size) {
-  const bytes = new Uint8Array(size);
-  for (let at = 0; at < size; ) {
-    const n = await read(part(bytes, at));
-    if (n === null) exit(0); // the host is gone
-    at += n;
+// Each read goes through a thread of its own, so one of them takes all that is there.
+let received = new Uint8Array(READ_SIZE);
+let from = 0;
+let to = 0;
+
+async function have(size) {
+  if (received.length - from < size) {
+    const larger = new Uint8Array(max(size, READ_SIZE));
+    copyInto(larger, part(received, from, to));
+    [received, from, to] = [larger, 0, to - from];
   }
-  return bytes;
+  while (to - from < size) {
+    const n = await read(part(received, to));
+    if (n === null) exit(0); // the host is gone
+    to += n;
+  }
+  from += size;
+  return part(received, from - size, from);
 }
 
 async function receive() {
-  const size = viewOf(await readFully(4)).getUint32(0);
-  return parse(decode(await readFully(size)));
+  const size = viewOf(await have(4)).getUint32(0);
+  return parse(decode(await have(size)));
 }
 
 // Until the program runs there is nothing to do but wait, which costs less when it
