@@ -74,20 +74,25 @@ func oneAtATime(log func(sandbox.Log)) func(sandbox.Log) {
 // target, so what they may call is checked again here.
 func (r *programRun) call(ctx context.Context, call sandbox.Call) (json.RawMessage, error) {
 	c, record := r.v.c, r.record(call)
-	t, ok := c.catalog.Tool(call.Target)
-	if !ok || !r.state.HasLoaded(call.Target) {
+	to, ok := c.callee(call.Target)
+	if !ok || !r.state.HasLoaded(to.id) {
 		explained := errors.New(r.v.explainTool(call.Target))
 		c.recordDenial(ctx, record, explained)
 		return nil, explained
 	}
-	if err := r.permit(ctx, t, call.Args); err != nil {
+	if err := r.permit(ctx, to, call.Args); err != nil {
 		c.recordDenial(ctx, record, err)
 		return nil, err
 	}
 	if err := c.recordStart(ctx, record); err != nil {
 		return nil, denial(call.Target, "it could not be recorded, and calls that are not recorded are not made here")
 	}
-	started := time.Now()
+	t, started := to.tool, time.Now()
+	if to.method != "" {
+		value, err := c.request(ctx, to, call.Args, &mcpclient.CallOptions{Conversation: r.v.id})
+		c.recordEnd(ctx, record, time.Since(started), &mcpclient.Result{}, err)
+		return value, err
+	}
 	result, err := c.client.Call(ctx, t.Server, t.Name, call.Args, &mcpclient.CallOptions{
 		Conversation: r.v.id, OnProgress: r.progress(t.ID()),
 	})
@@ -107,9 +112,10 @@ func (r *programRun) call(ctx context.Context, call sandbox.Call) (json.RawMessa
 }
 
 // permit returns what the program reads if the policies do not permit the call.
-func (r *programRun) permit(ctx context.Context, t mcpclient.Tool, args json.RawMessage) error {
+func (r *programRun) permit(ctx context.Context, to callee, args json.RawMessage) error {
+	t := to.tool
 	id := t.ID()
-	if !r.v.permits(id) {
+	if !r.v.permits(to.id) {
 		return denial(id, forbidden)
 	}
 	err := r.v.approve(ctx, &PendingCall{ConversationID: r.v.id, User: r.v.user, Tool: t, Args: args})

@@ -216,9 +216,12 @@ type UnknownTool struct {
 
 // A LoadResult is what [Conversation.LoadToolSpec] loaded.
 type LoadResult struct {
-	ConversationID string        `json:"conversation_id"`
-	Specs          []ToolSpec    `json:"specs"` // in the order of the names
-	Unknown        []UnknownTool `json:"unknown"`
+	ConversationID string     `json:"conversation_id"`
+	Specs          []ToolSpec `json:"specs"` // in the order of the names
+	// Also are names of what the servers of these tools offer beside them, resources
+	// and prompts, which can be loaded too.
+	Also    []string      `json:"also,omitempty"`
+	Unknown []UnknownTool `json:"unknown"`
 }
 
 // LoadToolSpec returns the TypeScript of the named tools ("server.tool") and loads
@@ -253,14 +256,36 @@ func (v *Conversation) LoadToolSpec(ctx context.Context, names ...string) (*Load
 	if err := v.update(ctx, func(s *conversation.State) error { return s.Load(loaded...) }); err != nil {
 		return nil, err
 	}
+	result.Also = v.notLoaded(loaded)
 	return result, nil
 }
 
-// resolve finds a permitted tool by "server.tool", where tool may also be the name of
+// notLoaded returns the features of the servers of what was loaded that may be loaded
+// and are not yet.
+func (v *Conversation) notLoaded(loaded []conversation.LoadedTool) []string {
+	has := v.Loaded()
+	var names []string
+	for _, server := range v.servers() {
+		if !slices.ContainsFunc(loaded, func(l conversation.LoadedTool) bool { return strings.HasPrefix(l.ID, server.Name()+".") }) {
+			continue
+		}
+		for _, id := range v.features(server) {
+			if !slices.Contains(has, id) {
+				names = append(names, id)
+			}
+		}
+	}
+	return names
+}
+
+// resolve finds a permitted tool, or feature, by "server.tool", where tool may also be the name of
 // its function, which is what a model has seen in a program.
 func (v *Conversation) resolve(name string) (catalog.Tool, bool) {
 	name = strings.TrimSpace(name)
 	t, ok := v.c.catalog.Tool(name)
+	if !ok {
+		t, ok = v.c.feature(name)
+	}
 	for _, server := range v.c.loadable() {
 		if function, found := strings.CutPrefix(name, server.Name()+"."); found && !ok {
 			if wire, found := server.WireName(function); found {

@@ -187,7 +187,7 @@ func (v *Conversation) explainTool(id string) string {
 	if !v.permits(id) {
 		return id + ": " + forbidden
 	}
-	if _, ok := v.c.catalog.Tool(id); ok {
+	if id, ok := v.c.known(id); ok {
 		return fmt.Sprintf("%s exists but is not loaded in this conversation: call LoadToolSpec (the tool load_tool_spec) with %q, then run the program again", id, id)
 	}
 	unknown := v.unknownTool(id)

@@ -21,6 +21,9 @@ import (
 // \ takes the meaning from the next one. They match whole names and distinguish
 // upper from lower case: "github.*", "*.delete_*", "files.{read}" is no pattern.
 //
+// What a server offers beside its tools has the names "server.resources" and
+// "server.prompts".
+//
 // A tool that the patterns do not permit does not exist for the conversation: it is
 // not found, not in the prompt, and cannot be loaded.
 type Policy struct {
@@ -139,10 +142,23 @@ func (v *Conversation) tools(server *codegen.Server) []string {
 	return slices.DeleteFunc(server.Tools(), func(tool string) bool { return !v.permits(server.Name() + "." + tool) })
 }
 
-// hides tells whether a server has tools and none of them is permitted.
+// features returns the names, "server.resources" and the like, of what the server
+// offers beside its tools and the conversation may know of.
+func (v *Conversation) features(server *codegen.Server) []string {
+	var ids []string
+	for _, feature := range server.Features() {
+		if id := server.Name() + "." + feature; v.permits(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// hides tells whether a server offers something and nothing of it is permitted.
 func (v *Conversation) hides(name string) bool {
 	server := v.c.module(name)
-	return server != nil && len(v.policies) > 0 && len(server.Tools()) > 0 && len(v.tools(server)) == 0
+	return server != nil && len(v.policies) > 0 && len(server.Tools())+len(server.Features()) > 0 &&
+		len(v.tools(server))+len(v.features(server)) == 0
 }
 
 // servers returns the code generators of the servers that the conversation may know

@@ -101,7 +101,7 @@ func (v *Conversation) servedPrompt() string {
 // writeWhole shows all tools of a server.
 func (v *Conversation) writeWhole(b *strings.Builder, server *codegen.Server) {
 	shown := v.c.presentation(server.Name())
-	b.WriteString("- " + server.Name())
+	b.WriteString("- " + server.Name() + v.beside(server))
 	if shown.about != "" {
 		b.WriteString(" | " + shown.about)
 	}
@@ -119,9 +119,9 @@ func (v *Conversation) writeWhole(b *strings.Builder, server *codegen.Server) {
 // serverLine names as many tools of a server as fit into a number of tokens.
 func (v *Conversation) serverLine(server *codegen.Server, tokens int) string {
 	tools := v.tools(server)
-	end := ""
+	end := v.beside(server)
 	if about := v.c.presentation(server.Name()).about; about != "" {
-		end = " | " + about
+		end += " | " + about
 	}
 	line := func(shown int) string {
 		names := make([]string, shown)
@@ -139,6 +139,15 @@ func (v *Conversation) serverLine(server *codegen.Server, tokens int) string {
 	}
 	shown := sort.Search(most, func(n int) bool { return EstimateTokens(line(n+1)) > tokens })
 	return line(max(shown, min(len(tools), 1)))
+}
+
+// beside names what a server offers beside its tools.
+func (v *Conversation) beside(server *codegen.Server) string {
+	features := v.features(server)
+	if len(features) == 0 {
+		return ""
+	}
+	return "; beside tools: " + strings.Join(features, ", ")
 }
 
 // A presentation is what the prompt says of a server as long as it does not change.

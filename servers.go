@@ -22,6 +22,7 @@ const loadPatience = time.Second
 // indexed is what the catalog and the module of a server were made of.
 type indexed struct {
 	title, instructions string
+	capabilities        mcpclient.Capabilities
 	tools               []mcpclient.Tool
 }
 
@@ -138,13 +139,15 @@ func (c *Conductor) follow(s mcpclient.Status, tools []mcpclient.Tool) {
 
 // index makes the tools of a server known, if they are not so already.
 func (c *Conductor) index(s mcpclient.Status, tools []mcpclient.Tool) {
-	now := indexed{title: s.Title, instructions: s.Instructions, tools: tools}
+	now := indexed{title: s.Title, instructions: s.Instructions, capabilities: s.Capabilities, tools: tools}
 	c.mu.Lock()
 	if before, ok := c.indexed[s.Name]; ok && reflect.DeepEqual(before, now) {
 		c.mu.Unlock()
 		return
 	}
-	module := codegen.NewServer(s.Name, tools, &codegen.Options{BridgeModule: sandbox.BridgeModule})
+	module := codegen.NewServer(s.Name, tools, &codegen.Options{
+		BridgeModule: sandbox.BridgeModule, Resources: s.Capabilities.Resources, Prompts: s.Capabilities.Prompts,
+	})
 	c.modules[s.Name], c.indexed[s.Name], c.presentations[s.Name] = module, now, present(s, module)
 	for _, t := range tools {
 		module.SetObserved(t.Name, c.shapes[shapeKey(&t)])

@@ -97,6 +97,9 @@ func (r *LoadResult) Text() string {
 	for _, s := range r.Specs {
 		b.WriteString("\n// " + s.Name + "\n" + strings.TrimSpace(s.TypeScript) + "\n")
 	}
+	if len(r.Also) > 0 {
+		b.WriteString("\n// can be loaded too: " + strings.Join(r.Also, ", ") + "\n")
+	}
 	for _, u := range r.Unknown {
 		fmt.Fprintf(&b, "\nThere is no tool %q.", u.Name)
 		if u.Reason != "" {

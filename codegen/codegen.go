@@ -102,6 +102,12 @@ type Options struct {
 	//
 	// The default is [DefaultBridgeModule].
 	BridgeModule string
+	// Resources and Prompts say that the server offers these. The module can then
+	// export an object for them, see [Server.Features]:
+	//
+	//	const [page] = await salesforce.resources.read("sf://accounts/1");
+	//	const { messages } = await salesforce.prompts.get("review", { account: "1" });
+	Resources, Prompts bool
 }
 
 // A Diagnostic is something odd in a tool that was worked around. It is meant

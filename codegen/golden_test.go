@@ -20,7 +20,14 @@ var update = flag.Bool("update", false, "rewrite the golden files; inspect the d
 // belongs into them.
 var goldenFiles = map[string]func(*codegen.Server, []codegen.Tool) string{
 	"module.ts": func(s *codegen.Server, tools []codegen.Tool) string {
-		return s.Module(toolNames(tools)...)
+		return s.Module(append(toolNames(tools), s.Features()...)...)
+	},
+	"features.ts": func(s *codegen.Server, _ []codegen.Tool) string {
+		var b strings.Builder
+		for _, name := range s.Features() {
+			b.WriteString("// " + s.Signature(name) + "\n" + s.Declaration(name))
+		}
+		return b.String()
 	},
 	"signature.txt": func(s *codegen.Server, tools []codegen.Tool) string {
 		return eachTool(tools, func(name string) string { return s.Signature(name) + "\n" })
@@ -69,7 +76,8 @@ func testGolden(t *testing.T, path string) {
 		t.Error("the case does not say why it exists")
 	}
 	server, tools := goldenInput(t, archive)
-	s := codegen.NewServer(server, tools, nil)
+	features := goldenFeatures(t, archive)
+	s := codegen.NewServer(server, tools, features)
 	observe(t, s, archive)
 	compared := 0
 	for i, file := range archive.Files {
@@ -93,8 +101,11 @@ func testGolden(t *testing.T, path string) {
 			t.Fatal(err)
 		}
 	}
-	parses(t, path, s.Module(toolNames(tools)...))
+	parses(t, path, s.Module(append(toolNames(tools), s.Features()...)...))
 	parses(t, path, eachTool(tools, s.Declaration))
+	for _, name := range s.Features() {
+		parses(t, path, s.Declaration(name))
+	}
 	checkStable(t, server, tools)
 	for _, tool := range tools {
 		checkSignature(t, s, tool.Name)
@@ -142,6 +153,20 @@ func goldenInput(t testing.TB, archive *txtar.Archive) (server string, tools []c
 		}
 	}
 	return server, tools
+}
+
+// goldenFeatures reads what a server offers beside its tools, if the case says so.
+func goldenFeatures(t testing.TB, archive *txtar.Archive) *codegen.Options {
+	t.Helper()
+	var o codegen.Options
+	for _, file := range archive.Files {
+		if file.Name == "features.json" {
+			if err := json.Unmarshal(file.Data, &o); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return &o
 }
 
 // checkStable fails the test if the order of keys or of tools makes a difference.

@@ -17,6 +17,8 @@ type Server struct {
 	tools     []*entry          // in the order given, without duplicates
 	byName    map[string]*entry // by exact name
 	byExport  map[string]*entry // by identifier and by exact name
+
+	features []*feature
 }
 
 // An entry is one tool and, once asked for, its code.
@@ -68,6 +70,12 @@ func NewServer(name string, tools []Tool, opts *Options) *Server {
 		s.byExport[e.function] = e
 		s.byExport[e.tool.Name] = e
 	}
+	if opts != nil && opts.Resources {
+		s.addFeature(resourcesKind)
+	}
+	if opts != nil && opts.Prompts {
+		s.addFeature(promptsKind)
+	}
 	return s
 }
 
@@ -85,8 +93,8 @@ func (s *Server) ImportLine() string {
 	return fmt.Sprintf("import * as %s from %s;", s.namespace, quote(s.ModulePath()))
 }
 
-// Has reports whether the server has a tool with this exact name.
-func (s *Server) Has(tool string) bool { return s.byName[tool] != nil }
+// Has reports whether the server has a tool with this exact name, or such a feature.
+func (s *Server) Has(tool string) bool { return s.byName[tool] != nil || s.featureOf(tool) != nil }
 
 // Tools returns the exact names of the tools, in the order in which they were given.
 func (s *Server) Tools() []string {
@@ -107,11 +115,15 @@ func (s *Server) FunctionName(tool string) string {
 }
 
 // WireName returns the exact name of the tool that a program calls as function,
-// which is an identifier or an exact name. It also knows the two exact names
+// which is an identifier or an exact name, and of a feature its name. It also
+// knows the two exact names
 // that are not exported, "then" and "__proto__".
 func (s *Server) WireName(function string) (string, bool) {
 	if e := s.byExport[function]; e != nil {
 		return e.tool.Name, true
+	}
+	if s.featureOf(function) != nil {
+		return function, true
 	}
 	return "", false
 }
@@ -137,13 +149,23 @@ func (s *Server) WrapsResult(tool string) bool { return s.generated(tool).wraps 
 //
 // It is meant for search hits: at most about 200 bytes, what does not fit is
 // replaced by `…`, optional properties first.
-func (s *Server) Signature(tool string) string { return s.generated(tool).signature }
+func (s *Server) Signature(tool string) string {
+	if n := s.featureOf(tool); n != nil {
+		return n.signature(s.namespace)
+	}
+	return s.generated(tool).signature
+}
 
 // Declaration returns the full TypeScript of one tool for a model to read: its
 // types and an `export declare function`, with comments and without a body. Of an
 // enumeration of more than 24 values it has the first 20 and the number of the
 // others. It is "" if there is no such tool.
 func (s *Server) Declaration(tool string) string {
+	if n := s.featureOf(tool); n != nil {
+		var b strings.Builder
+		n.write(&b, false)
+		return b.String()
+	}
 	e := s.byName[tool]
 	if e == nil {
 		return ""
@@ -152,8 +174,8 @@ func (s *Server) Declaration(tool string) string {
 	return c.shown + c.comment + fmt.Sprintf("export declare function %s(%s): Promise<%s>;\n", e.function, c.declared, c.result)
 }
 
-// Module returns the server's module with exactly the tools of these exact
-// names. Names that the server does not have are ignored; order and repetition
+// Module returns the server's module with exactly the tools, and features, of these
+// exact names. Names that the server does not have are ignored; order and repetition
 // make no difference.
 func (s *Server) Module(tools ...string) string {
 	names := slices.Clone(tools)
@@ -170,6 +192,11 @@ func (s *Server) Module(tools ...string) string {
 	var exact []string
 	fills := false
 	for _, name := range names {
+		if n := s.featureOf(name); n != nil {
+			b.WriteString("\n")
+			n.write(&b, true)
+			continue
+		}
 		e := s.byName[name]
 		c := e.generated(s)
 		b.WriteString("\n" + c.types + c.comment)

@@ -58,14 +58,11 @@ func (c *connection) call(ctx context.Context, tool string, args json.RawMessage
 	if first := bytes.TrimLeft(args, " \t\r\n"); first[0] != '{' || !json.Valid(args) {
 		return nil, &CallError{Server: c.server.Name, Tool: tool, Err: errors.New("the arguments are not a JSON object")}
 	}
-	if c.pool != nil && o.Conversation != "" {
-		m, err := c.pool.take(o.Conversation)
-		if err != nil {
-			return nil, err
-		}
-		defer c.pool.give(o.Conversation, m)
-		c = m.connection
+	c, give, err := c.of(o.Conversation)
+	if err != nil {
+		return nil, err
 	}
+	defer give()
 	if err := c.queue.enter(ctx, o.Conversation); err != nil {
 		return nil, &CallError{Server: c.server.Name, Tool: tool, Err: fmt.Errorf("waiting for a turn: %w", err)}
 	}

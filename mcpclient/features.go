@@ -61,6 +61,11 @@ func (c *connection) ask(ctx context.Context, r request, opts *CallOptions) (jso
 	if opts != nil {
 		o = *opts
 	}
+	c, give, err := c.of(o.Conversation)
+	if err != nil {
+		return nil, err
+	}
+	defer give()
 	fail := func(err error) error { return &CallError{Server: c.server.Name, Tool: r.method, Err: err} }
 	if err := c.queue.enter(ctx, o.Conversation); err != nil {
 		return nil, fail(fmt.Errorf("waiting for a turn: %w", err))

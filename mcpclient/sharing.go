@@ -76,6 +76,19 @@ func (p *pool) take(conversation string) (*member, error) {
 	return m, nil
 }
 
+// of returns the connection for a conversation, this one if they share it. The caller
+// must give it back.
+func (c *connection) of(conversation string) (*connection, func(), error) {
+	if c.pool == nil || conversation == "" {
+		return c, func() {}, nil
+	}
+	m, err := c.pool.take(conversation)
+	if err != nil {
+		return nil, nil, err
+	}
+	return m.connection, func() { c.pool.give(conversation, m) }, nil
+}
+
 // give begins the idle time of a connection without calls.
 func (p *pool) give(conversation string, m *member) {
 	p.mu.Lock()
