@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -318,6 +320,56 @@ func ExampleStates() {
 	state, err := states.Load(ctx, "thread-7") // on any replica that has the store
 	fmt.Println(state.LoadedIDs(), err)
 	// Output: [salesforce.query] <nil>
+}
+
+// A store in a folder survives the process, and other processes may use it too.
+func ExampleOpenFolder() {
+	ctx := context.Background()
+	dir, err := os.MkdirTemp("", "conversations")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	for _, tool := range []string{"crm.query", "crm.update"} {
+		store, err := conversation.OpenFolder(dir) // as after a restart
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		states := &conversation.States{Store: store}
+		state, err := states.Update(ctx, "thread-7", func(s *conversation.State) error {
+			return s.Load(conversation.LoadedTool{ID: tool})
+		})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(state.LoadedIDs())
+	}
+	// Output:
+	// [crm.query]
+	// [crm.query crm.update]
+}
+
+func TestOpen(t *testing.T) {
+	store, err := conversation.Open(t.Context(), filepath.Join(t.TempDir(), "a"))
+	if _, ok := store.(*conversation.Folder); !ok || err != nil {
+		t.Errorf("a path: %T, %v", store, err)
+	}
+	for location, want := range map[string]string{
+		"":                       "needs the path of a folder",
+		"redis://:secret@host/0": `no store for "redis" URLs in this program`,
+		"\x00":                   "conversations in",
+	} {
+		if _, err := conversation.Open(t.Context(), location); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("Open(%q): %v, want %q", location, err, want)
+		}
+	}
+	conversation.Register("test", func(context.Context, string) (conversation.Store, error) { return conversation.NewMemory(nil), nil })
+	if store, err := conversation.Open(t.Context(), "test://x"); store == nil || err != nil {
+		t.Errorf("a scheme that was registered: %v", err)
+	}
 }
 
 // A host can keep records of its own beside the conversations.
