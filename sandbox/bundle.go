@@ -115,10 +115,11 @@ func (b *bundle) link(ctx context.Context, p *Program, packages *deps.Set) *Prog
 // which each statement of the body starts a line that is indented by two spaces.
 func transform(code, layout string) (string, *ProgramError) {
 	result := api.Transform(layout, api.TransformOptions{
-		Loader:        api.LoaderTS,
-		Sourcefile:    programFile,
-		Sourcemap:     api.SourceMapInline,
-		LegalComments: api.LegalCommentsNone,
+		Loader:         api.LoaderTS,
+		Sourcefile:     programFile,
+		Sourcemap:      api.SourceMapInline,
+		SourcesContent: api.SourcesContentExclude,
+		LegalComments:  api.LegalCommentsNone,
 		// An import that is not used may still be a mistake to report.
 		TsconfigRaw: `{"compilerOptions":{"verbatimModuleSyntax":true}}`,
 		// Without raw line breaks in strings the layout can be relied on.
@@ -238,19 +239,20 @@ func (b *bundle) join(ctx context.Context, p *Program, packages *deps.Set, wrapp
 		plugins = slices.Insert(plugins, 0, imports.Plugin(ctx))
 	}
 	result := api.Build(api.BuildOptions{
-		Stdin:         &api.StdinOptions{Contents: wrapped, Sourcefile: wrappedFile, Loader: api.LoaderJS},
-		Bundle:        true,
-		Format:        api.FormatESModule,
-		Platform:      api.PlatformNeutral,
-		Sourcemap:     api.SourceMapExternal,
-		LegalComments: api.LegalCommentsNone,
-		Outfile:       "bundle.js",
-		Define:        map[string]string{"import.meta": metaVariable},
-		Banner:        map[string]string{"js": prologue},
-		Footer:        map[string]string{"js": "//# sourceURL=" + bundleName},
-		TreeShaking:   api.TreeShakingTrue,
-		TsconfigRaw:   "{}",
-		Plugins:       plugins,
+		Stdin:          &api.StdinOptions{Contents: wrapped, Sourcefile: wrappedFile, Loader: api.LoaderJS},
+		Bundle:         true,
+		Format:         api.FormatESModule,
+		Platform:       api.PlatformNeutral,
+		Sourcemap:      api.SourceMapExternal,
+		SourcesContent: api.SourcesContentExclude,
+		LegalComments:  api.LegalCommentsNone,
+		Outfile:        "bundle.js",
+		Define:         map[string]string{"import.meta": metaVariable},
+		Banner:         map[string]string{"js": prologue},
+		Footer:         map[string]string{"js": "//# sourceURL=" + bundleName},
+		TreeShaking:    api.TreeShakingTrue,
+		TsconfigRaw:    "{}",
+		Plugins:        plugins,
 	})
 	// A name that a module does not export is an error for `import { name }` and a
 	// warning for `module.name`; here neither can be meant.
