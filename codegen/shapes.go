@@ -163,10 +163,10 @@ func (c *converter) indexOf(t target, additional, patterns *value, depth int) no
 	return union(members...)
 }
 
-// arrayOf converts the keywords that describe an array. A tuple is closed unless
-// it says otherwise, like an object, and its elements are there unless minItems
-// is less than their number. Lengths never unfold into tuples: `"maxItems":
-// 100` would, and they stand in the comment anyway.
+// arrayOf converts the keywords that describe an array. A tuple has the elements
+// that minItems demands, and may go on unless items or maxItems ends it: whoever
+// generates schemas from tuples writes both. Lengths never unfold into tuples:
+// `"maxItems": 100` would, and they stand in the comment anyway.
 func (c *converter) arrayOf(t target, depth int) node {
 	first, rest := t.sub("prefixItems"), t.sub("items")
 	if !first.val.is(arrayValue) && rest.val.is(arrayValue) { // until draft 2019-09
@@ -184,17 +184,29 @@ func (c *converter) arrayOf(t target, depth int) node {
 		}
 		return array{c.convert(rest, depth+1, nil)}
 	}
-	out := tuple{required: len(first.val.items)}
+	out := tuple{required: min(length(t.val.get("minItems")), len(first.val.items))}
 	for i := range first.val.items {
 		out.elems = append(out.elems, c.convert(first.item(i), depth+1, nil))
 	}
-	if least := t.val.get("minItems"); least.is(numberValue) {
-		if n, err := strconv.Atoi(least.text); err == nil && n >= 0 && n < out.required {
-			out.required = n
-		}
-	}
-	if rest.val != nil && !rest.val.isBool(false) {
+	most := t.val.get("maxItems")
+	switch {
+	case rest.val.isBool(false), most.is(numberValue) && length(most) <= len(out.elems):
+	case rest.val == nil:
+		out.rest = top{}
+	default:
 		out.rest = c.convert(rest, depth+1, nil)
 	}
 	return out
+}
+
+// length reads a number of items, 0 if it is none.
+func length(v *value) int {
+	if !v.is(numberValue) {
+		return 0
+	}
+	n, err := strconv.Atoi(v.text)
+	if err != nil {
+		return 0
+	}
+	return max(n, 0)
 }
