@@ -103,6 +103,8 @@ type Options struct {
 	// KeepConversations is how long a conversation is kept after its last change.
 	// Zero means [conversation.DefaultKeep], less means for ever.
 	KeepConversations time.Duration
+	// Workspaces give each conversation a folder of its own.
+	Workspaces Workspaces
 	// Policy says which tools every conversation may use; see also [Conversation.As].
 	Policy Policy
 	// Audit is told of every call. nil means nobody, unless AuditFile is set.
@@ -129,6 +131,9 @@ type Conductor struct {
 	states  conversation.States
 	audit   Audit    // nil if there is none
 	logFile *os.File // of the audit, or nil
+
+	workspaces *workspaces    // nil if there are none
+	background sync.WaitGroup // what goes on until Close
 
 	mu      sync.RWMutex
 	names   []string                   // of the servers, in the order in which they were added
@@ -185,6 +190,9 @@ func New(ctx context.Context, options *Options) (*Conductor, error) {
 	if err := c.prepare(); err != nil {
 		return nil, err
 	}
+	if c.workspaces != nil && c.workspaces.keep > 0 {
+		c.background.Go(func() { c.keepSwept(c.closing) })
+	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.connect(groupCtx) })
 	if !c.opts.LazySandbox {
@@ -202,6 +210,9 @@ func New(ctx context.Context, options *Options) (*Conductor, error) {
 // prepare checks the options that need no server, and opens the audit's file.
 func (c *Conductor) prepare() (err error) {
 	if c.opts.Policy, err = c.opts.Policy.copied(); err != nil {
+		return err
+	}
+	if c.workspaces, err = newWorkspaces(&c.opts); err != nil {
 		return err
 	}
 	return c.openAudit()
@@ -241,6 +252,7 @@ func (c *Conductor) open() error {
 func (c *Conductor) Close() error {
 	c.closeOnce.Do(func() {
 		c.close()
+		c.background.Wait()
 		var errs []error
 		s := <-c.sandboxSlot
 		if s != nil {

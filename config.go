@@ -44,7 +44,8 @@ const maxConfig = 1 << 20
 //	    "max_output": 262144,      // bytes of stdout, and of stderr, of a program
 //	    "max_value": 1048576,      // bytes of a program's value
 //	    "isolation": "require",    // refuse to run without layers of the operating system
-//	    "workspace": "work",       // a folder for programs to read and write
+//	    "workspace": "work",       // a folder for programs to read and write, or else
+//	    "workspaces": {"dir": "work", "max_mb": 100, "max_files": 1000}, // one for each conversation
 //	    "permissions": {"net": ["api.example.com:443"], "read": [], "write": [], "env": [],
 //	                    "run": [], "ffi": [], "sys": [], "import": []},
 //	    "dependencies": ["npm:zod@^3"], // packages that programs may import
@@ -58,10 +59,10 @@ const maxConfig = 1 << 20
 // [sandbox.Permissions], and think twice. The type of a server is stdio, http,
 // streamable-http (the same as http), or sse; without it, it is stdio with a
 // command and http with a url. Servers keep the file's order. A relative cwd,
-// workspace or audit file, and a relative deno with a separator in it, start at the
+// workspace, dir or audit file, and a relative deno with a separator in it, start at the
 // file's folder. A key "$schema" beside mcpServers is ignored.
 //
-// In command, args, cwd, url, deno, workspace, the audit's file, the lists of
+// In command, args, cwd, url, deno, workspace, dir, the audit's file, the lists of
 // permissions, policy and dependencies, and the values of env and headers, ${NAME} is
 // the environment variable NAME, which must be set, and ${NAME:-default} has a
 // default for one that is not set or empty. $${ stands for the characters ${; a $
@@ -106,7 +107,7 @@ var (
 	serverKeys    = []string{"command", "args", "env", "cwd", "url", "headers", "type", "disabled"}
 	conductorKeys = []string{
 		"deno", "timeout", "memory_mb", "connect_timeout", "call_timeout", "max_output", "max_value",
-		"isolation", "workspace", "permissions", "dependencies", "type_check", "policy", "audit",
+		"isolation", "workspace", "permissions", "dependencies", "type_check", "policy", "audit", "workspaces",
 	}
 	permissionKeys = []string{"net", "read", "write", "env", "run", "ffi", "sys", "import"}
 )
@@ -346,6 +347,8 @@ func (r *configReader) conductor(path string, raw json.RawMessage, options *Opti
 			r.permissions(at, f.value, &options.Sandbox.Profile.Permissions)
 		case "policy":
 			r.policy(at, f.value, &options.Policy)
+		case "workspaces":
+			r.workspaces(at, f.value, &options.Workspaces)
 		case "audit":
 			r.audit(at, f.value, options)
 		case "dependencies":

@@ -6,8 +6,9 @@ import (
 )
 
 var (
-	policyKeys = []string{"allow", "deny"}
-	auditKeys  = []string{"file", "arguments"}
+	policyKeys     = []string{"allow", "deny"}
+	auditKeys      = []string{"file", "arguments"}
+	workspacesKeys = []string{"dir", "max_mb", "max_files"}
 )
 
 func (r *configReader) policy(path string, raw json.RawMessage, p *Policy) {
@@ -41,5 +42,23 @@ func (r *configReader) audit(path string, raw json.RawMessage, options *Options)
 	}
 	if ok && options.AuditFile == "" {
 		r.problem(join(path, "file"), `is not there; want the path of a file such as "calls.jsonl"`)
+	}
+}
+
+func (r *configReader) workspaces(path string, raw json.RawMessage, w *Workspaces) {
+	fields, ok := r.object(path, raw, workspacesKeys)
+	for _, f := range fields {
+		at := join(path, f.key)
+		switch f.key {
+		case "dir":
+			w.Dir = r.fromDir(r.expanded(at, f.value))
+		case "max_mb":
+			w.MaxBytes = int64(r.number(at, f.value, 1<<20)) * 1_000_000
+		case "max_files":
+			w.MaxFiles = r.number(at, f.value, 1_000_000)
+		}
+	}
+	if ok && w.Dir == "" {
+		r.problem(join(path, "dir"), `is not there; want the path of a folder such as "workspaces"`)
 	}
 }

@@ -49,7 +49,7 @@ func Definitions() []Definition {
 		},
 		{
 			Name:        ExecuteCodeName,
-			Description: `Run a TypeScript program that calls loaded tools: import * as server from "./mcp/server"; const a = await server.tool({ … }); return a.length. Top-level await works. The value is what is returned, or the last expression; console.log is shown too. No file, network or environment access but through tools.`,
+			Description: `Run a TypeScript program that calls loaded tools: import * as server from "./mcp/server"; const a = await server.tool({ … }); return a.length. Top-level await works. The value is what is returned, or the last expression; console.log is shown too. Files, network and environment only through tools, unless you are told otherwise.`,
 			InputSchema: json.RawMessage(`{"type":"object","properties":{"code":{"type":"string","description":"The program"},"timeout_ms":{"type":"integer","minimum":1,"maximum":300000,"description":"How long it may run, 30000 if absent"}},"required":["code"],"additionalProperties":false}`),
 		},
 	}

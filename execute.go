@@ -40,6 +40,10 @@ type Result struct {
 	Diagnostics []ProgramError `json:"diagnostics,omitempty"`
 	// Calls is the ledger of the tool calls that the program made, in its order.
 	Calls []Call `json:"calls"`
+	// Files are what has changed in the conversation's workspace while the program ran,
+	// by path; MoreFiles counts those beyond 100.
+	Files     []FileChange `json:"files,omitempty"`
+	MoreFiles int          `json:"more_files,omitempty"`
 	// DurationMS is the program's running time in milliseconds.
 	DurationMS float64 `json:"duration_ms"`
 	// Whole is the value if Value only stands for it, being too large; see
@@ -109,7 +113,7 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 	program.Bindings = v.carried(state, program.Modules)
 	program.Call = v.newRun(state, log).call
 	program.Missing = v.explainMissing
-	run, err := box.Run(ctx, program)
+	run, finish, err := v.runIn(ctx, box, program)
 	switch {
 	case errors.Is(err, sandbox.ErrClosed):
 		err = ErrClosed
@@ -122,7 +126,7 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 	result := v.result(run)
 	v.explainNames(state, program.Bindings, result)
 	v.remember(ctx, run)
-	return result, err
+	return result, errors.Join(err, finish(result))
 }
 
 // rememberTimeout bounds how long a result waits for the store.

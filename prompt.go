@@ -41,7 +41,7 @@ const promptRules = `You use tools by writing TypeScript programs:
 import * as crm from "./mcp/crm";
 const [a, b] = await Promise.all([crm.get({ id: 1 }), crm.get({ id: 2 })]);
 return a.total + b.total;
-- Results are parsed already: no JSON.parse.
+- What an earlier program imported is still imported. Results are parsed already: no JSON.parse.
 - Make independent calls together, with Promise.all.
 - Filter, join and count in the program; return only what you need.
 - A failed call throws a ToolError (message, data). Do not just run a program again that may have changed something before it failed: look first.
@@ -49,6 +49,10 @@ return a.total + b.total;
 
 // wholeRule replaces the first step where all tools are shown.
 const wholeRule = "All tools are listed below: there is no need for find_tools.\n"
+
+// workspaceRule is for conversations with a folder.
+const workspaceRule = `- Programs share a working folder that lasts: await Deno.writeTextFile("a.csv", text), Deno.readTextFile("a.csv").
+`
 
 // Prompt is the section of the system prompt that tells a model, at this moment, how
 // to use the tools, which servers there are and whether a server's line names all of
@@ -72,6 +76,9 @@ func (v *Conversation) Prompt() string {
 func (v *Conversation) servedPrompt() string {
 	var b strings.Builder
 	b.WriteString("# Tools by program\n\n" + promptRules)
+	if v.c.workspaces != nil {
+		b.WriteString(workspaceRule)
+	}
 	servers := v.servers()
 	tools := 0
 	for _, s := range servers {

@@ -141,7 +141,28 @@ func (r *Result) Text() string {
 			fmt.Fprintf(&b, "%s:\n%s\n", stream.name, strings.TrimSuffix(stream.text, "\n"))
 		}
 	}
+	r.writeFiles(&b)
 	return b.String()
+}
+
+// maxListedFiles bounds the files in a text; more are in [Result.Files].
+const maxListedFiles = 20
+
+func (r *Result) writeFiles(b *strings.Builder) {
+	if len(r.Files) > 0 {
+		b.WriteString("files:\n")
+	}
+	listed := r.Files[:min(len(r.Files), maxListedFiles)]
+	for _, f := range listed {
+		fmt.Fprintf(b, "  %s %s", f.Change, oneLine(f.Path, maxReason))
+		if f.Change != "removed" {
+			fmt.Fprintf(b, " (%d bytes)", f.Bytes)
+		}
+		b.WriteString("\n")
+	}
+	if more := len(r.Files) - len(listed) + r.MoreFiles; more > 0 {
+		fmt.Fprintf(b, "  and %d more\n", more)
+	}
 }
 
 // writeDiagnostics writes those that are not the error itself.

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -45,6 +47,10 @@ type Profile struct {
 	FileMB int
 	// OpenFiles is how many files and connections it can have open. Zero means 128.
 	OpenFiles int
+
+	// PoolSize is [Options.PoolSize] for programs of this profile, if it is not zero:
+	// negative for one that is seldom used again, so that no process waits for it.
+	PoolSize int
 }
 
 const (
@@ -256,7 +262,9 @@ func (s *Sandbox) newPrepared(ctx context.Context, p Profile) (*prepared, error)
 			ready.env = append(ready.env, name+"="+value)
 		}
 	}
-	if ready.packages, err = s.install(ctx, &p.Dependencies); err != nil {
+	if s.defaults != nil && reflect.DeepEqual(p.Dependencies, s.defaults.Dependencies) {
+		ready.packages = s.defaults.packages // every file of it was compared already
+	} else if ready.packages, err = s.install(ctx, &p.Dependencies); err != nil {
 		return nil, err
 	}
 	const mb = 1 << 20
@@ -267,7 +275,7 @@ func (s *Sandbox) newPrepared(ctx context.Context, p Profile) (*prepared, error)
 	if ready.policy, err = s.policy(ready); err != nil {
 		return nil, err
 	}
-	ready.pool = newPool(s.opts.PoolSize, s.opts.PoolIdle, s.opts.Logger, func(ctx context.Context) (*process, error) { return s.boot(ctx, ready) })
+	ready.pool = newPool(cmp.Or(p.PoolSize, s.opts.PoolSize), s.opts.PoolIdle, s.opts.Logger, func(ctx context.Context) (*process, error) { return s.boot(ctx, ready) })
 	return ready, nil
 }
 

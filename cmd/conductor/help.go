@@ -61,14 +61,15 @@ Everything but "mcpServers" is optional.
     "max_output": 262144,
     "max_value": 1048576,
     "policy": {"allow": ["files.*"], "deny": ["*.delete_*"]},
-    "audit": {"file": "calls.jsonl", "arguments": false}
+    "audit": {"file": "calls.jsonl", "arguments": false},
+    "workspaces": {"dir": "workspaces", "max_mb": 100, "max_files": 1000}
   }
 }
 
 A server has a command (with args, env, cwd) or a url (with headers). Its type is
 stdio, http, streamable-http or sse; it is needed for sse only. A command gets PATH,
 HOME and a few more variables, and those in env; nothing else of your environment.
-A relative cwd or audit file starts at the folder of the file.
+A relative cwd, audit file or dir starts at the folder of the file.
 
 ${NAME} is the environment variable NAME, which must be set; ${NAME:-default} need not
 be. $${ stands for the characters ${. This holds in command, args, cwd, url, deno and
@@ -81,7 +82,8 @@ call_timeout are for each server and each tool call; max_output and max_value ar
 policy says which tools programs may use: names "server.tool" with * for anything; what is
 denied is not found either. audit appends a line of JSON for each call to a file, with the
 hash of its arguments and, if arguments is true, with them, without what looks like a
-secret; a call that cannot be recorded is not made.
+secret; a call that cannot be recorded is not made. workspaces gives the programs of each
+conversation a folder of their own below dir, to read and write within the quotas.
 `
 
 // help answers "conductor help …".

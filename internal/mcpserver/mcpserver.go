@@ -28,6 +28,8 @@ type Options struct {
 	// Servers are the names of the configured servers, for the instructions that a
 	// client gives to its model. They are what is known before any is connected.
 	Servers []string
+	// Workspaces tells that conversations have a folder.
+	Workspaces bool
 	// Logger hears of what an operator should know. nil means silence.
 	Logger *slog.Logger
 }
@@ -97,7 +99,7 @@ func newServer(life context.Context, get Open, options *Options) *mcp.Server {
 	server := mcp.NewServer(
 		&mcp.Implementation{Name: "conductor", Title: "Conductor", Version: conductor.Version},
 		&mcp.ServerOptions{
-			Instructions: instructions(opts.Servers),
+			Instructions: instructions(&opts),
 			Logger:       opts.Logger,
 			// Nothing is logged to the client, and the tools never change.
 			Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
@@ -169,9 +171,13 @@ func takeConversationID(raw json.RawMessage) (id string, rest json.RawMessage, e
 const maxNamed = 50
 
 // instructions tell a client's model how the tools belong together.
-func instructions(servers []string) string {
+func instructions(opts *Options) string {
+	servers := opts.Servers
 	text := `Many tools behind three: find_tools finds tools by what they do, load_tool_spec shows their TypeScript and makes them importable, execute_code runs a program that calls them (import * as server from "./mcp/server"). ` +
 		`Do several calls in one program, independent ones with Promise.all, and return only what is needed.`
+	if opts.Workspaces {
+		text += ` Programs of a conversation share a working folder that lasts: await Deno.writeTextFile("a.csv", text), Deno.readTextFile("a.csv").`
+	}
 	if len(servers) == 0 {
 		return text
 	}

@@ -196,6 +196,20 @@ const (
 				"required": ["tool", "ok", "duration_ms"]
 			}
 		},
+		"files": {
+			"type": "array",
+			"description": "What has changed in the conversation's folder",
+			"items": {
+				"type": "object",
+				"properties": {
+					"path": {"type": "string"},
+					"change": {"type": "string", "description": "created, changed or removed"},
+					"bytes": {"type": "integer"}
+				},
+				"required": ["path", "change", "bytes"]
+			}
+		},
+		"more_files": {"type": "integer"},
 		"duration_ms": {"type": "number"}
 	},
 	"required": ["conversation_id", "phase", "stdout", "stderr", "calls", "duration_ms"]
