@@ -231,14 +231,49 @@ func (rt *roundTripper) authorized(asked, out *http.Request) (*http.Response, er
 		}
 	}
 	status := resp.StatusCode
+	if err := rt.refusals.recent(); err != nil {
+		_ = resp.Body.Close()
+		return nil, err
+	}
 	if err := rt.auth.again(out.Context(), rt.life, token, asked, resp); err != nil {
-		return nil, noToken(status, err)
+		err = noToken(status, err)
+		rt.refusals.note(err)
+		return nil, err
 	}
 	if token, err = rt.auth.send(out.Context()); err != nil {
 		return nil, noToken(status, err)
 	}
 	bear(second, token)
 	return rt.base.RoundTrip(second)
+}
+
+// refusals keep a user who has just refused to log in from being asked again by the
+// next request of the same connection, which the SDK sends when discovery fails.
+type refusals struct {
+	mu   sync.Mutex
+	err  error
+	when time.Time
+}
+
+// refusalHolds is for how long.
+const refusalHolds = time.Minute
+
+func (r *refusals) note(err error) {
+	var refused *statusError
+	if errors.As(err, &refused) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.err, r.when = err, time.Now()
+	}
+}
+
+func (r *refusals) recent() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.when) > refusalHolds {
+		return nil
+	}
+	return r.err
 }
 
 // noToken is the error of a request for which there is no token. Another attempt helps

@@ -197,7 +197,7 @@ func (c *connection) callError(ctx context.Context, l *link, tool string, ex *ex
 	case ctx.Err() != nil:
 		out.Err = context.Cause(ctx)
 	case raw != nil:
-		out.Err = errors.New("the tool asks for input from the user, which is not offered here")
+		out.Err = c.noInput(err)
 		out.OutcomeUnknown = false
 	case errors.As(err, &status):
 		out.Err = status

@@ -9,3 +9,11 @@ func SetGraces(stdin, term time.Duration) (restore func()) {
 	stdinGrace, termGrace = stdin, term
 	return func() { stdinGrace, termGrace = oldStdin, oldTerm }
 }
+
+// SetStreamPauses shortens the time between standalone streams and returns a function
+// that restores it.
+func SetStreamPauses(least, most time.Duration) (restore func()) {
+	oldLeast, oldMost := streamPauseMin, streamPauseMax
+	streamPauseMin, streamPauseMax = least, most
+	return func() { streamPauseMin, streamPauseMax = oldLeast, oldMost }
+}

@@ -3,6 +3,7 @@ package mcpclient
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
@@ -174,6 +175,14 @@ func (a *asked) enter(ctx context.Context) (context.Context, func(), error) {
 func (a *asked) failed(what string, err error) error {
 	a.opts.Logger.Warn("request of an MCP server was not answered", "server", a.server.Name, "request", what, "reason", err)
 	return refuse("the user of this client did not answer the request for %s", what)
+}
+
+// noInput says why a request that needs something of the host was given up.
+func (c *connection) noInput(err error) error {
+	if c.opts.Host.Elicit == nil && c.opts.Host.Sample == nil {
+		return errors.New("the tool asks for input from the user, which is not offered here")
+	}
+	return fmt.Errorf("the tool asks for something that it was not given: %w", readable(err))
 }
 
 func (a *asked) elicit(ctx context.Context, req *mcp.ElicitRequest) (*mcp.ElicitResult, error) {

@@ -33,8 +33,9 @@ type roundTripper struct {
 	endpoint *url.URL    // as configured; nil for a transport of the user
 	header   http.Header // as configured
 	auth     *authorizer // nil without tokens
-	unasked  bool        // this is streamable HTTP, with a standalone stream
-	oauth    bool        // 401 and 403 are handled by the SDK
+	refusals refusals
+	unasked  bool // this is streamable HTTP, with a standalone stream
+	oauth    bool // 401 and 403 are handled by the SDK
 }
 
 // newHTTPClient returns a client for one connection. Its requests end with life.
@@ -72,6 +73,7 @@ func (rt *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 
 	ex := exchangeFrom(ctx)
 	if ex != nil {
+		ex.begin()
 		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: ex.markSent})
 	}
 	out := req.Clone(ctx)

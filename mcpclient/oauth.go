@@ -78,14 +78,15 @@ type oauthSource struct {
 	opts   *Options
 	key    string
 
-	mu     sync.Mutex
-	loaded bool
-	saved  *Token // as in the store; nil if there is none
-	source oauth2.TokenSource
-	handle auth.OAuthHandler // made on first use
-	last   string            // token that was sent last
-	forced time.Time         // last refresh that the clock did not ask for
-	stepUp bool              // the renewal is about scopes
+	mu      sync.Mutex
+	loaded  bool
+	saved   *Token // as in the store; nil if there is none
+	source  oauth2.TokenSource
+	handle  auth.OAuthHandler // made on first use
+	last    string            // token that was sent last
+	refused string            // token that the server refused last
+	forced  time.Time         // last refresh that the clock did not ask for
+	stepUp  bool              // the renewal is about scopes
 }
 
 func newOAuthSource(s *Server, o *Options) *oauthSource {
@@ -181,9 +182,12 @@ func (s *oauthSource) keep(ctx context.Context, token *oauth2.Token) {
 func (s *oauthSource) renew(ctx context.Context, rejected string, req *http.Request, resp *http.Response) error {
 	s.mu.Lock()
 	s.stepUp = resp.StatusCode == http.StatusForbidden
+	if rejected != "" {
+		s.refused = rejected
+	}
 	s.mu.Unlock()
 	if resp.StatusCode == http.StatusUnauthorized && !s.config.ClientCredentials {
-		if found, err := s.refresh(ctx, rejected); found || err != nil {
+		if found, err := s.refresh(ctx); found || err != nil {
 			return err
 		}
 	}
@@ -212,13 +216,13 @@ func (s *oauthSource) renew(ctx context.Context, rejected string, req *http.Requ
 }
 
 // refresh looks for another token without a user, and reports whether there is one.
-func (s *oauthSource) refresh(ctx context.Context, rejected string) (bool, error) {
+func (s *oauthSource) refresh(ctx context.Context) (bool, error) {
 	stored, err := s.config.Store.Load(ctx, s.key)
 	if err != nil {
 		return false, fmt.Errorf("OAuth.Store: %w", err)
 	}
 	s.mu.Lock()
-	if stored != nil && stored.AccessToken != rejected && stored.oauth2().Valid() {
+	if stored != nil && stored.AccessToken != s.refused && stored.oauth2().Valid() {
 		defer s.mu.Unlock()
 		return true, s.use(stored)
 	}

@@ -21,12 +21,15 @@ import (
 // an idle timeout brings about. So the SDK gets a stream at once that does not end,
 // and what comes in the real one goes there.
 
-// How long to wait before the stream is opened anew.
-const (
+// How long to wait before the stream is opened anew. Mutable for testing.
+var (
 	streamPauseMin = time.Second
 	streamPauseMax = time.Minute
-	maxEventID     = 1024
-	streamSteady   = 30 * time.Second // a stream that lived so long was a good one
+)
+
+const (
+	streamSteady = 30 * time.Second // a stream that lived so long was a good one
+	maxEventID   = 1024
 )
 
 // A standalone feeds the SDK's stream from one real stream after the other.

@@ -39,6 +39,14 @@ func exchangeFrom(ctx context.Context) *exchange {
 	return ex
 }
 
+// begin forgets the answer of an earlier round: a request that needs input of the host
+// is sent again with it.
+func (e *exchange) begin() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.result, e.err = nil, nil
+}
+
 // markSent notes that the server may have the request.
 func (e *exchange) markSent() {
 	e.mu.Lock()
@@ -127,6 +135,7 @@ func (c *tapConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 	var ex *exchange
 	if req, ok := msg.(*jsonrpc.Request); ok && req.IsCall() {
 		if ex = exchangeFrom(ctx); ex != nil {
+			ex.begin()
 			c.mu.Lock()
 			c.pending[req.ID] = pending{ex, context.AfterFunc(ctx, func() { c.take(req.ID) })}
 			c.mu.Unlock()

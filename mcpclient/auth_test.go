@@ -1,0 +1,459 @@
+package mcpclient_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/conductor/conductor/internal/leaktest"
+	"github.com/conductor/conductor/mcpclient"
+)
+
+// A guarded server asks for a token, and is its own authorization server.
+type guarded struct {
+	*httptest.Server
+	t *testing.T
+
+	mu        sync.Mutex
+	good      map[string]bool   // access tokens
+	refreshes map[string]bool   // refresh tokens
+	verifiers map[string]string // challenges by code
+	issued    int
+	logins    int
+	refreshed int
+	lifetime  int // seconds that tokens say they live
+	deny      bool
+}
+
+const clientSecret = "s3cret-of-the-client"
+
+func newGuarded(t *testing.T, opts *mcp.StreamableHTTPOptions) *guarded {
+	g := &guarded{t: t, good: map[string]bool{}, refreshes: map[string]bool{}, verifiers: map[string]string{}, lifetime: 3600}
+	tools := streamable(t, opts)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/mcp", func(w http.ResponseWriter, r *http.Request) {
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		g.mu.Lock()
+		ok := g.good[token]
+		g.mu.Unlock()
+		if !ok {
+			w.Header().Set("WWW-Authenticate", `Bearer resource_metadata="`+g.URL+`/.well-known/oauth-protected-resource/mcp"`)
+			http.Error(w, "no good: "+token, http.StatusUnauthorized)
+			return
+		}
+		tools.ServeHTTP(w, r)
+	})
+	answer := func(path string, value func() any) {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(value())
+		})
+	}
+	answer("/.well-known/oauth-protected-resource/mcp", func() any {
+		return map[string]any{"resource": g.URL + "/mcp", "authorization_servers": []string{g.URL}}
+	})
+	answer("/.well-known/oauth-authorization-server", func() any {
+		return map[string]any{
+			"issuer": g.URL, "authorization_endpoint": g.URL + "/authorize", "token_endpoint": g.URL + "/token",
+			"registration_endpoint": g.URL + "/register", "response_types_supported": []string{"code"},
+			"code_challenge_methods_supported":      []string{"S256"},
+			"token_endpoint_auth_methods_supported": []string{"client_secret_post"},
+		}
+	})
+	mux.HandleFunc("/register", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusCreated)
+		_ = json.NewEncoder(w).Encode(map[string]any{"client_id": "registered", "client_secret": clientSecret, "token_endpoint_auth_method": "client_secret_post"})
+	})
+	mux.HandleFunc("/authorize", g.authorize)
+	mux.HandleFunc("/token", g.token)
+	g.Server = httptest.NewServer(mux)
+	t.Cleanup(func() {
+		g.CloseClientConnections()
+		g.Close()
+	})
+	return g
+}
+
+func (g *guarded) authorize(w http.ResponseWriter, r *http.Request) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.logins++
+	q := r.URL.Query()
+	back := url.Values{"state": {q.Get("state")}}
+	if g.deny {
+		back.Set("error", "access_denied")
+		back.Set("error_description", "the user\x1b[31m said no")
+	} else {
+		code := fmt.Sprintf("code-%d", g.logins)
+		g.verifiers[code] = q.Get("code_challenge")
+		back.Set("code", code)
+	}
+	http.Redirect(w, r, q.Get("redirect_uri")+"?"+back.Encode(), http.StatusFound)
+}
+
+func (g *guarded) token(w http.ResponseWriter, r *http.Request) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	w.Header().Set("Content-Type", "application/json")
+	refuse := func() {
+		w.WriteHeader(http.StatusBadRequest)
+		// Some servers send back what they were sent.
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": "invalid_grant", "error_description": "no good: " + r.FormValue("refresh_token") + r.FormValue("client_secret")})
+	}
+	switch r.FormValue("grant_type") {
+	case "authorization_code":
+		sum := sha256.Sum256([]byte(r.FormValue("code_verifier")))
+		if g.verifiers[r.FormValue("code")] != base64.RawURLEncoding.EncodeToString(sum[:]) || r.FormValue("client_secret") != clientSecret {
+			refuse()
+			return
+		}
+	case "refresh_token":
+		if !g.refreshes[r.FormValue("refresh_token")] {
+			refuse()
+			return
+		}
+		delete(g.refreshes, r.FormValue("refresh_token")) // good for one use
+		g.refreshed++
+	case "client_credentials":
+		if r.FormValue("client_id") != "machine" || r.FormValue("client_secret") != clientSecret {
+			refuse()
+			return
+		}
+	}
+	g.issued++
+	access, refresh := fmt.Sprintf("access-token-%d", g.issued), fmt.Sprintf("refresh-token-%d", g.issued)
+	g.good[access], g.refreshes[refresh] = true, true
+	_ = json.NewEncoder(w).Encode(map[string]any{"access_token": access, "refresh_token": refresh, "token_type": "Bearer", "expires_in": g.lifetime})
+}
+
+// revoke makes all access tokens bad, and the refresh tokens too.
+func (g *guarded) revoke(refreshes bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	clear(g.good)
+	if refreshes {
+		clear(g.refreshes)
+	}
+}
+
+func (g *guarded) counts() (logins, refreshed int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.logins, g.refreshed
+}
+
+// browser is a user who agrees.
+func browser(ctx context.Context, address string) (string, error) {
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: &http.Transport{DisableKeepAlives: true}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	return resp.Header.Get("Location"), nil
+}
+
+func (g *guarded) server(o mcpclient.OAuth) mcpclient.Server {
+	return mcpclient.Server{Name: "guarded", URL: g.URL + "/mcp", OAuth: &o}
+}
+
+const redirect = "http://127.0.0.1:9/callback"
+
+func TestOAuth(t *testing.T) {
+	leaktest.Check(t)
+	g := newGuarded(t, nil)
+	store := &mcpclient.FileTokens{Path: filepath.Join(t.TempDir(), "new", "tokens.json")}
+	log, logged := logger()
+	var seen []string // everything that somebody could read
+	look := func(c *mcpclient.Client, values ...any) {
+		for _, v := range append(values, c.Status()) {
+			seen = append(seen, fmt.Sprintf("%v %+v %#v %s", v, v, v, v))
+		}
+	}
+
+	login := g.server(mcpclient.OAuth{Authorize: browser, RedirectURL: redirect, Store: store})
+	c := connect(t, &mcpclient.Options{Logger: log}, login)
+	if s := c.Status()[0]; s.State != mcpclient.StateReady {
+		t.Fatalf("%s: %v", s.State, s.Err)
+	}
+	call(t, c, "guarded", "echo", `{"a":1}`)
+	if logins, _ := g.counts(); logins != 1 {
+		t.Errorf("%d logins", logins)
+	}
+	info, err := os.Stat(store.Path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the token file: %v, %v", info, err)
+	}
+	look(c, login, &login, *login.OAuth, login.OAuth)
+
+	// Without a user, in another process: the stored token does, and is refreshed, once,
+	// when the server takes it no more.
+	quiet := g.server(mcpclient.OAuth{Store: store})
+	c2 := connect(t, &mcpclient.Options{Logger: log}, quiet)
+	g.revoke(false)
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			if _, err := c2.Call(testContext(t), "guarded", "echo", json.RawMessage(`{}`), nil); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if logins, refreshed := g.counts(); logins != 1 || refreshed != 1 {
+		t.Errorf("%d logins, %d refreshes", logins, refreshed)
+	}
+	// The first client finds what the second one has stored.
+	call(t, c, "guarded", "echo", `{}`)
+	if logins, refreshed := g.counts(); logins != 1 || refreshed != 1 {
+		t.Errorf("%d logins, %d refreshes", logins, refreshed)
+	}
+
+	// When nothing helps, the reason says what to do.
+	g.revoke(true)
+	ce := callError(t, testContext(t), c2, "guarded", "echo", `{}`)
+	if !errors.Is(ce, mcpclient.ErrLoginRequired) || ce.OutcomeUnknown {
+		t.Errorf("error %+v", ce)
+	}
+	c3 := connect(t, &mcpclient.Options{Logger: log}, quiet)
+	s := c3.Status()[0]
+	if s.State != mcpclient.StateFailed || !errors.Is(s.Err, mcpclient.ErrLoginRequired) {
+		t.Errorf("%s: %v", s.State, s.Err)
+	}
+	token, err := store.Load(t.Context(), "guarded "+g.URL+"/mcp")
+	if err != nil || token == nil {
+		t.Fatal(err)
+	}
+	look(c2, ce, ce.Error(), token, *token, mcpclient.Options{})
+	look(c3)
+	wantNoText(t, strings.Join(seen, "\n")+logged.String(), "access-token", "refresh-token", clientSecret)
+}
+
+// Tokens that are over by the clock are refreshed before they are sent.
+func TestOAuthExpiry(t *testing.T) {
+	leaktest.Check(t)
+	g := newGuarded(t, nil)
+	g.lifetime = 5 // less than the clock is trusted
+	c := ready(t, g.server(mcpclient.OAuth{Authorize: browser, RedirectURL: redirect}))
+	call(t, c, "guarded", "echo", `{}`)
+	if logins, refreshed := g.counts(); logins != 1 || refreshed == 0 {
+		t.Errorf("%d logins, %d refreshes", logins, refreshed)
+	}
+}
+
+// A user takes longer than a server may take to start, and is asked once.
+func TestOAuthSlowLogin(t *testing.T) {
+	for name, o := range map[string]*mcp.StreamableHTTPOptions{"2025-11-25": nil, "2026-07-28": {Stateless: true}} {
+		t.Run(name, func(t *testing.T) {
+			leaktest.Check(t)
+			g := newGuarded(t, o)
+			s := g.server(mcpclient.OAuth{RedirectURL: redirect, Authorize: func(ctx context.Context, address string) (string, error) {
+				time.Sleep(1500 * time.Millisecond)
+				return browser(ctx, address)
+			}})
+			s.ConnectTimeout = time.Second
+			c := ready(t, s)
+			if logins, _ := g.counts(); logins != 1 || c.Status()[0].ProtocolVersion != name {
+				t.Errorf("%d logins, protocol %s", logins, c.Status()[0].ProtocolVersion)
+			}
+		})
+	}
+}
+
+func TestOAuthFailures(t *testing.T) {
+	tests := []struct {
+		name   string
+		deny   bool
+		config mcpclient.OAuth
+		want   string
+	}{
+		{"denied", true, mcpclient.OAuth{Authorize: browser}, "the authorization server refused the login: access_denied the user said no"},
+		{"no code", false, mcpclient.OAuth{Authorize: func(context.Context, string) (string, error) { return redirect, nil }}, "returned a URL without a code"},
+		{"wrong state", false, mcpclient.OAuth{Authorize: func(context.Context, string) (string, error) { return redirect + "?code=x&state=y", nil }}, "state mismatch"},
+		{"host fails", false, mcpclient.OAuth{Authorize: func(context.Context, string) (string, error) { return "", errors.New("no browser") }}, "OAuth.Authorize: no browser"},
+		{"wrong secret", false, mcpclient.OAuth{Authorize: browser, ClientID: "mine", ClientSecret: "another-secret"}, "the authorization server answered with HTTP status 400 Bad Request invalid_grant no good: [redacted]"},
+		{"nobody", false, mcpclient.OAuth{}, `a login is required: log in to server "guarded"`},
+		{"wrong machine", false, mcpclient.OAuth{ClientCredentials: true, ClientID: "other", ClientSecret: clientSecret}, "invalid_grant no good: [redacted]"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			leaktest.Check(t)
+			g := newGuarded(t, nil)
+			g.deny = test.deny
+			test.config.RedirectURL = redirect
+			c := connect(t, nil, g.server(test.config))
+			s := c.Status()[0]
+			if s.State != mcpclient.StateFailed || s.Err == nil || !strings.Contains(s.Err.Error(), test.want) {
+				t.Errorf("%s: %v\nwant %s", s.State, s.Err, test.want)
+			}
+			time.Sleep(50 * time.Millisecond)
+			if logins, _ := g.counts(); logins > 1 {
+				t.Errorf("%d logins", logins)
+			}
+		})
+	}
+}
+
+func TestClientCredentials(t *testing.T) {
+	leaktest.Check(t)
+	g := newGuarded(t, nil)
+	c := ready(t, g.server(mcpclient.OAuth{ClientCredentials: true, ClientID: "machine", ClientSecret: clientSecret}))
+	call(t, c, "guarded", "echo", `{}`)
+	g.revoke(true)
+	call(t, c, "guarded", "echo", `{}`)
+	if g.issued != 2 {
+		t.Errorf("%d tokens", g.issued)
+	}
+}
+
+func TestBearer(t *testing.T) {
+	leaktest.Check(t)
+	g := newGuarded(t, nil)
+	g.good["first-token"] = true
+	var mu sync.Mutex
+	var rejected []string
+	s := mcpclient.Server{Name: "guarded", URL: g.URL + "/mcp", Bearer: func(_ context.Context, old string) (string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		rejected = append(rejected, old)
+		return map[string]string{"": "first-token", "first-token": "second-token", "second-token": "second-token"}[old], nil
+	}}
+	c := ready(t, s)
+	call(t, c, "guarded", "echo", `{}`)
+	g.mu.Lock()
+	g.good = map[string]bool{"second-token": true}
+	g.mu.Unlock()
+	for range 3 {
+		call(t, c, "guarded", "echo", `{}`)
+	}
+	if !slices.Equal(rejected, []string{"", "first-token"}) {
+		t.Errorf("asked after %q", rejected)
+	}
+	g.revoke(true)
+	ce := callError(t, testContext(t), c, "guarded", "echo", `{}`)
+	wantText(t, ce.Error(), "the server asks for credentials (HTTP status 401): Server.Bearer returned the refused token again")
+	wantNoText(t, ce.Error()+fmt.Sprintf("%v %+v", s, c.Status()), "first-token", "second-token")
+
+	failing := mcpclient.Server{Name: "guarded", URL: g.URL + "/mcp", Bearer: func(context.Context, string) (string, error) { return "", errors.New("the vault is closed") }}
+	wantText(t, fmt.Sprint(connect(t, nil, failing).Status()[0].Err), "Server.Bearer: the vault is closed")
+}
+
+// A token is for the configured host only.
+func TestTokenStaysHome(t *testing.T) {
+	leaktest.Check(t)
+	var stolen atomic.Value
+	other := listen(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { stolen.Store(r.Header.Get("Authorization")) }))
+	home := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, other, http.StatusTemporaryRedirect)
+	}))
+	connect(t, nil, mcpclient.Server{Name: "x", URL: home, Bearer: func(context.Context, string) (string, error) { return "the-token", nil }})
+	if got, _ := stolen.Load().(string); got != "" {
+		t.Errorf("the other host got %q", got)
+	}
+}
+
+func TestTokenFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tokens.json")
+	store := &mcpclient.FileTokens{Path: path}
+	ctx := t.Context()
+	if token, err := store.Load(ctx, "a"); token != nil || err != nil {
+		t.Errorf("no file: %v, %v", token, err)
+	}
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			if err := (&mcpclient.FileTokens{Path: path}).Save(ctx, fmt.Sprint(i), &mcpclient.Token{AccessToken: fmt.Sprint(i)}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	for i := range 8 {
+		if token, err := store.Load(ctx, fmt.Sprint(i)); err != nil || token == nil || token.AccessToken != fmt.Sprint(i) {
+			t.Errorf("token %d: %v, %v", i, token, err)
+		}
+	}
+	if err := store.Delete(ctx, "3"); err != nil {
+		t.Error(err)
+	}
+	if token, err := store.Load(ctx, "3"); token != nil || err != nil {
+		t.Errorf("a deleted token: %v, %v", token, err)
+	}
+	if err := os.Chmod(path, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Load(ctx, "1"); err == nil || !strings.Contains(err.Error(), "can be read by others (mode 0644): run chmod 600") {
+		t.Errorf("a file for all to read: %v", err)
+	}
+	if err := os.WriteFile(path, []byte("{half"), 0o600); err != nil || os.Chmod(path, 0o600) != nil {
+		t.Fatal(err)
+	}
+	if err := store.Save(ctx, "1", &mcpclient.Token{}); err == nil || !strings.Contains(err.Error(), "is damaged") {
+		t.Errorf("a damaged file: %v", err)
+	}
+}
+
+func TestAuthConfiguration(t *testing.T) {
+	bearer := func(context.Context, string) (string, error) { return "", nil }
+	tests := []struct {
+		server mcpclient.Server
+		want   string
+	}{
+		{mcpclient.Server{Command: "x", Bearer: bearer}, "Bearer, OAuth and TLS need URL"},
+		{mcpclient.Server{URL: "https://x/", Bearer: bearer, OAuth: &mcpclient.OAuth{}}, "Bearer and OAuth are set"},
+		{mcpclient.Server{URL: "https://x/", Bearer: bearer, Header: http.Header{"Authorization": {"x"}}}, "Header has Authorization"},
+		{mcpclient.Server{URL: "https://x/", OAuth: &mcpclient.OAuth{Authorize: browser}}, "OAuth: Authorize needs RedirectURL"},
+		{mcpclient.Server{URL: "https://x/", OAuth: &mcpclient.OAuth{ClientCredentials: true}}, "OAuth: ClientCredentials needs ClientID and ClientSecret"},
+		{mcpclient.Server{URL: "https://x/", OAuth: &mcpclient.OAuth{ClientMetadataURL: "http://x/y"}}, "OAuth: ClientMetadataURL must be https://host/path"},
+		{mcpclient.Server{URL: "http://x/", TLS: &mcpclient.TLS{}}, "TLS needs a URL with https://"},
+		{mcpclient.Server{URL: "https://x/", TLS: &mcpclient.TLS{CertFile: "x"}}, "TLS: CertFile and KeyFile need each other"},
+		{mcpclient.Server{Command: "x", Roots: []mcpclient.Root{{URI: "/tmp"}}}, `Roots: "/tmp" is not file:///path`},
+		{mcpclient.Server{Command: "x", LogLevel: "loud"}, `LogLevel "loud" is unknown`},
+	}
+	for _, test := range tests {
+		test.server.Name = "x"
+		_, err := mcpclient.Connect(t.Context(), []mcpclient.Server{test.server}, nil)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("got %v\nwant %s", err, test.want)
+		}
+	}
+}
+
+// No verb, and no logger, shows what the options hold.
+func TestOptionsPrintWithoutSecrets(t *testing.T) {
+	s := mcpclient.Server{
+		Name: "x", URL: "https://user:pass-word@example.com/mcp?key=query-key", Args: []string{"--token=arg-token"},
+		Env: map[string]string{"API_KEY": "env-key"}, Header: http.Header{"Authorization": {"Bearer header-token"}},
+		OAuth: &mcpclient.OAuth{ClientID: "id", ClientSecret: clientSecret},
+	}
+	token := mcpclient.Token{AccessToken: "access-token", RefreshToken: "refresh-token", ClientSecret: clientSecret}
+	log, logged := logger()
+	log.Info("options", "server", s, "pointer", &s, "oauth", s.OAuth, "token", token, "list", []mcpclient.Server{s})
+	text := logged.String()
+	for _, v := range []any{s, &s, []mcpclient.Server{s}, *s.OAuth, s.OAuth, token, &token, struct{ S mcpclient.Server }{s}} {
+		text += fmt.Sprintf("%v %+v %#v %s %q %d", v, v, v, v, v, v)
+	}
+	wantNoText(t, text, "pass-word", "query-key", "arg-token", "env-key", "header-token", clientSecret, "access-token", "refresh-token")
+	wantText(t, text, "API_KEY", "Authorization", "https://example.com/mcp")
+}
