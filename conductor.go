@@ -66,6 +66,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"slices"
@@ -98,8 +99,14 @@ type Options struct {
 	Catalog catalog.Options
 	// Sandbox configures the runs.
 	Sandbox sandbox.Options
-	// Store keeps the conversations. nil means a [conversation.Memory].
+	// Store keeps the conversations, and what is learned from calls and results, for
+	// later and for other replicas. nil means the one at StoreURL.
 	Store conversation.Store
+	// StoreURL is where the store is if there is none in Store: the path of a folder, or
+	// a URL such as redis://localhost:6379/0, for which the host imports
+	// conversation/redisstore; see [conversation.Open]. Empty means a
+	// [conversation.Memory].
+	StoreURL string
 	// KeepConversations is how long a conversation is kept after its last change.
 	// Zero means [conversation.DefaultKeep], less means for ever.
 	KeepConversations time.Duration
@@ -129,8 +136,11 @@ type Conductor struct {
 	client  *mcpclient.Client
 	catalog *catalog.Catalog
 	states  conversation.States
-	audit   Audit    // nil if there is none
-	logFile *os.File // of the audit, or nil
+	shared  bool // the store may have other users, now or later
+	// storeCloser closes the store if New has opened it; nil otherwise.
+	storeCloser io.Closer
+	audit       Audit    // nil if there is none
+	logFile     *os.File // of the audit, or nil
 
 	workspaces *workspaces    // nil if there are none
 	background sync.WaitGroup // what goes on until Close
@@ -142,9 +152,9 @@ type Conductor struct {
 	// presentations are what prompts say of servers whose tools are known, by name.
 	presentations map[string]presentation
 
-	// shapes are what results of tools without an output schema were seen to look
-	// like, by id and schema; SetObserved has given them to the module.
-	shapes map[string]*codegen.Shape
+	// observed is what results of tools were seen to look like, by server.
+	observed map[string]*observed
+	learning *learning // nil if it is not shared
 
 	// sandboxSlot holds nil or the sandbox; taking it is the lock.
 	sandboxSlot chan *sandbox.Sandbox
@@ -166,7 +176,7 @@ func New(ctx context.Context, options *Options) (*Conductor, error) {
 		modules:       map[string]*codegen.Server{},
 		indexed:       map[string]indexed{},
 		presentations: map[string]presentation{},
-		shapes:        map[string]*codegen.Shape{},
+		observed:      map[string]*observed{},
 		sandboxSlot:   make(chan *sandbox.Sandbox, 1),
 	}
 	c.closing, c.close = context.WithCancel(context.Background())
@@ -183,12 +193,8 @@ func New(ctx context.Context, options *Options) (*Conductor, error) {
 			*logger = c.opts.Logger
 		}
 	}
-	c.states = conversation.States{Store: c.opts.Store, Keep: c.opts.KeepConversations}
-	if c.states.Store == nil {
-		c.states.Store = conversation.NewMemory(nil)
-	}
-	if err := c.prepare(); err != nil {
-		return nil, err
+	if err := c.prepare(ctx); err != nil {
+		return nil, errors.Join(err, c.Close())
 	}
 	if c.workspaces != nil && c.workspaces.keep > 0 {
 		c.background.Go(func() { c.keepSwept(c.closing) })
@@ -204,15 +210,22 @@ func New(ctx context.Context, options *Options) (*Conductor, error) {
 	if err := group.Wait(); err != nil {
 		return nil, errors.Join(fmt.Errorf("conductor: %w", err), c.Close())
 	}
+	if c.shared {
+		c.startLearning(ctx)
+	}
 	return c, nil
 }
 
-// prepare checks the options that need no server, and opens the audit's file.
-func (c *Conductor) prepare() (err error) {
+// prepare checks the options that need no server, and opens the store and the audit's
+// file.
+func (c *Conductor) prepare(ctx context.Context) (err error) {
 	if c.opts.Policy, err = c.opts.Policy.copied(); err != nil {
 		return err
 	}
 	if c.workspaces, err = newWorkspaces(&c.opts); err != nil {
+		return err
+	}
+	if err := c.openStore(ctx); err != nil {
 		return err
 	}
 	return c.openAudit()
@@ -259,11 +272,15 @@ func (c *Conductor) Close() error {
 			errs = append(errs, s.Close()) // ends the runs, and with them their calls
 		}
 		c.sandboxSlot <- s
+		c.learning.finish()
 		if c.client != nil {
 			errs = append(errs, c.client.Close())
 		}
 		if c.logFile != nil {
 			errs = append(errs, c.logFile.Close())
+		}
+		if c.storeCloser != nil {
+			errs = append(errs, c.storeCloser.Close())
 		}
 		c.closeErr = errors.Join(errs...)
 	})

@@ -26,6 +26,13 @@ import (
 const serverVariable = "CONDUCTOR_TEST_SERVER"
 
 func TestMain(m *testing.M) {
+	if store := os.Getenv(replicaVariable); store != "" {
+		if err := replicaMain(store); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if os.Getenv(serverVariable) == "" {
 		os.Exit(m.Run())
 	}

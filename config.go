@@ -50,6 +50,8 @@ const maxConfig = 1 << 20
 //	                    "run": [], "ffi": [], "sys": [], "import": []},
 //	    "dependencies": ["npm:zod@^3"], // packages that programs may import
 //	    "type_check": "enforce",   // or report, or off; enforced if TypeScript is to be had
+//	    "store": "conversations",  // a folder, or a URL such as redis://localhost:6379/0
+//	    "keep_conversations": "720h", // after the last change
 //	    "policy": {"allow": ["github.*"], "deny": ["*.delete_*"]}, // tools, see [Policy]
 //	    "audit": {"file": "calls.jsonl", "arguments": false}       // a line for each call
 //	  }
@@ -59,10 +61,10 @@ const maxConfig = 1 << 20
 // [sandbox.Permissions], and think twice. The type of a server is stdio, http,
 // streamable-http (the same as http), or sse; without it, it is stdio with a
 // command and http with a url. Servers keep the file's order. A relative cwd,
-// workspace, dir or audit file, and a relative deno with a separator in it, start at the
-// file's folder. A key "$schema" beside mcpServers is ignored.
+// workspace, store, dir or audit file, and a relative deno with a separator in it, start
+// at the file's folder. A key "$schema" beside mcpServers is ignored.
 //
-// In command, args, cwd, url, deno, workspace, dir, the audit's file, the lists of
+// In command, args, cwd, url, deno, workspace, store, dir, the audit's file, the lists of
 // permissions, policy and dependencies, and the values of env and headers, ${NAME} is
 // the environment variable NAME, which must be set, and ${NAME:-default} has a
 // default for one that is not set or empty. $${ stands for the characters ${; a $
@@ -107,7 +109,8 @@ var (
 	serverKeys    = []string{"command", "args", "env", "cwd", "url", "headers", "type", "disabled"}
 	conductorKeys = []string{
 		"deno", "timeout", "memory_mb", "connect_timeout", "call_timeout", "max_output", "max_value",
-		"isolation", "workspace", "permissions", "dependencies", "type_check", "policy", "audit", "workspaces",
+		"isolation", "workspace", "permissions", "dependencies", "type_check", "store", "keep_conversations",
+		"policy", "audit", "workspaces",
 	}
 	permissionKeys = []string{"net", "read", "write", "env", "run", "ffi", "sys", "import"}
 )
@@ -345,6 +348,10 @@ func (r *configReader) conductor(path string, raw json.RawMessage, options *Opti
 			options.Sandbox.Profile.Workspace = r.fromDir(r.expanded(at, f.value))
 		case "permissions":
 			r.permissions(at, f.value, &options.Sandbox.Profile.Permissions)
+		case "store":
+			options.StoreURL = r.store(at, f.value)
+		case "keep_conversations":
+			options.KeepConversations = r.duration(at, f.value, math.MaxInt64)
 		case "policy":
 			r.policy(at, f.value, &options.Policy)
 		case "workspaces":
@@ -355,6 +362,18 @@ func (r *configReader) conductor(path string, raw json.RawMessage, options *Opti
 			options.Sandbox.Profile.Dependencies.Allow = r.list(at, f.value)
 		}
 	}
+}
+
+// store returns a URL as it is, and the path of a folder absolute.
+func (r *configReader) store(path string, raw json.RawMessage) string {
+	location := r.expanded(path, raw)
+	switch {
+	case strings.Contains(location, "://"):
+		return location
+	case location == "" && kindOf(raw) == "a string":
+		r.problem(path, `is empty; want a folder, or a URL such as "redis://localhost:6379/0"`)
+	}
+	return r.fromDir(location)
 }
 
 func (r *configReader) isolation(path string, raw json.RawMessage) sandbox.Isolation {

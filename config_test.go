@@ -47,6 +47,7 @@ func TestReadConfig(t *testing.T) {
 		},
 		"conductor": {"deno": "bin/deno", "timeout": "1m30s", "memory_mb": 64, "connect_timeout": "5s",
 			"call_timeout": "250ms", "max_output": 1000, "max_value": 2000, "isolation": "require", "workspace": "work", "dependencies": ["npm:zod@^3"], "type_check": "report",
+			"store": "${CONFIG_TEST_UNSET:-conversations}", "keep_conversations": "1h",
 			"policy": {"allow": ["zebra.*", "old.*"], "deny": ["*.delete_*"]}, "audit": {"file": "log/calls.jsonl", "arguments": true}, "workspaces": {"dir": "ws", "max_mb": 7, "max_files": 8},
 			"permissions": {"net": ["${CONFIG_TEST_UNSET:-api.example.com}:443"], "env": ["LANG"]}}
 	}`)
@@ -85,11 +86,22 @@ func TestReadConfig(t *testing.T) {
 	if diff := cmp.Diff(conductor.Workspaces{Dir: filepath.Join(dir, "ws"), MaxBytes: 7_000_000, MaxFiles: 8}, got.Workspaces); diff != "" {
 		t.Errorf("workspaces (-want +got):\n%s", diff)
 	}
+	if want := filepath.Join(dir, "conversations"); got.StoreURL != want || got.KeepConversations != time.Hour {
+		t.Errorf("store %q, kept %v; want %q, 1h", got.StoreURL, got.KeepConversations, want)
+	}
 	if want := filepath.Join(dir, "log", "calls.jsonl"); got.AuditFile != want || !got.AuditArgs {
 		t.Errorf("audit %q, %v; want %q", got.AuditFile, got.AuditArgs, want)
 	}
 	if diff := cmp.Diff(want.Sandbox, got.Sandbox); diff != "" {
 		t.Errorf("sandbox (-want +got):\n%s", diff)
+	}
+}
+
+func TestReadConfigStoreURL(t *testing.T) {
+	const url = "redis://:secret@localhost:6379/0"
+	options, err := conductor.ReadConfig(writeConfig(t, `{"mcpServers": {}, "conductor": {"store": "`+url+`"}}`))
+	if err != nil || options.StoreURL != url {
+		t.Errorf("store %q (%v), want the URL as it is", options.StoreURL, err)
 	}
 }
 
@@ -174,7 +186,7 @@ func TestReadConfigErrors(t *testing.T) {
 			`mcpServers.github.headers: "Authorization" is not a header that can be sent; is there a line break in it?`}},
 		{"variable name", server(`{"command": "x", "env": {"A=B": "x"}}`), []string{`mcpServers.github.env: "A=B" is not a variable that can be set`}},
 		{"section", section(`{"timout": "30s", "timeout": 30, "memory_mb": "1", "connect_timeout": "30", "call_timeout": "-1s", "max_output": 1.5, "max_value": 0, "deno": true}`), []string{
-			"conductor.timout: is not a key that Conductor knows; did you mean timeout? (the keys here are deno, timeout, memory_mb, connect_timeout, call_timeout, max_output, max_value, isolation, workspace, permissions, dependencies, type_check, policy, audit, workspaces)",
+			"conductor.timout: is not a key that Conductor knows; did you mean timeout? (the keys here are deno, timeout, memory_mb, connect_timeout, call_timeout, max_output, max_value, isolation, workspace, permissions, dependencies, type_check, store, keep_conversations, policy, audit, workspaces)",
 			`conductor.timeout: is a number; want a duration such as "30s", "2m" or "1m30s"`,
 			`conductor.memory_mb: is a string; want a whole number`,
 			`conductor.connect_timeout: "30" is not a duration; want a duration such as "30s", "2m" or "1m30s"`,
@@ -201,6 +213,7 @@ func TestReadConfigErrors(t *testing.T) {
 			"conductor.workspaces.max_mb: is 0; want a whole number from 1 to 1048576",
 			`conductor.workspaces.dir: is not there; want the path of a folder such as "workspaces"`,
 		}},
+		{"no store", section(`{"store": ""}`), []string{`conductor.store: is empty; want a folder, or a URL such as "redis://localhost:6379/0"`}},
 		{"audit", section(`{"audit": {"arguments": "yes"}}`), []string{
 			"conductor.audit.arguments: is a string; want true or false",
 			`conductor.audit.file: is not there; want the path of a file such as "calls.jsonl"`,

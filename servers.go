@@ -72,6 +72,14 @@ func (c *Conductor) unreserve(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.names = slices.DeleteFunc(c.names, func(other string) bool { return other == name })
+	delete(c.observed, name)
+}
+
+// serverNames returns the names of all servers, in the order in which they were added.
+func (c *Conductor) serverNames() []string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return slices.Clone(c.names)
 }
 
 // AddServer connects to one more server and waits for it like [New]: one that cannot be
@@ -88,6 +96,7 @@ func (c *Conductor) AddServer(ctx context.Context, server mcpclient.Server) erro
 		c.unreserve(server.Name)
 		return fmt.Errorf("conductor: %w", err)
 	}
+	c.learning.learned() // others may know something of it
 	return nil
 }
 
@@ -150,7 +159,7 @@ func (c *Conductor) index(s mcpclient.Status, tools []mcpclient.Tool) {
 	})
 	c.modules[s.Name], c.indexed[s.Name], c.presentations[s.Name] = module, now, present(s, module)
 	for _, t := range tools {
-		module.SetObserved(t.Name, c.shapes[shapeKey(&t)])
+		module.SetObserved(t.Name, c.observedOf(s.Name).known[shapeOf{t.Name, module.SchemaHash(t.Name)}])
 	}
 	c.mu.Unlock()
 	entry := catalog.Server{Name: s.Name, Title: s.Title, Description: s.Instructions, Tools: tools}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"strings"
 
-	"github.com/conductor/conductor/codegen"
 	"github.com/conductor/conductor/mcpclient"
 	"github.com/conductor/conductor/sandbox"
 )
@@ -69,35 +68,4 @@ func toolError(id, signature string, r *mcpclient.Result) error {
 		data = nil
 	}
 	return &sandbox.CallError{Message: id + ": " + cut(message, maxToolError) + "\nsignature: " + signature, Data: data}
-}
-
-// maxShapes bounds the shapes that are remembered.
-const maxShapes = 10_000
-
-// shapeKey makes a tool whose schema has changed another one.
-func shapeKey(t *codegen.Tool) string { return t.ID() + " " + codegen.SchemaHash(*t) }
-
-// observe learns what the results of a tool look like that declares no output: the
-// structure, and never a value. The next time that the tool is loaded, or a program
-// is checked, its declaration shows it.
-func (c *Conductor) observe(t *codegen.Tool, value json.RawMessage) {
-	if len(t.OutputSchema) > 0 {
-		return
-	}
-	seen := codegen.Observe(value)
-	if seen == nil {
-		return
-	}
-	key := shapeKey(t)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	known, ok := c.shapes[key]
-	if !ok && len(c.shapes) >= maxShapes {
-		return
-	}
-	merged := known.Merge(seen)
-	c.shapes[key] = merged
-	if module := c.modules[t.Server]; module != nil {
-		module.SetObserved(t.Name, merged)
-	}
 }

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 
 	"github.com/conductor/conductor"
+	"github.com/conductor/conductor/conversation"
+	_ "github.com/conductor/conductor/conversation/redisstore" // for a store at redis://
 	"github.com/conductor/conductor/mcpclient"
 )
 
@@ -59,9 +61,28 @@ func newLogger(w io.Writer) *slog.Logger {
 	}))
 }
 
+// conversationFlag declares --conversation.
+func conversationFlag(flags *flag.FlagSet) *string {
+	return flags.String("conversation", "", "the `ID` of the conversation to go on with, or to begin under this name, if the configuration has a store")
+}
+
+// checkConversation returns an error if the conversation that was named cannot last.
+func checkConversation(id string, options *conductor.Options) error {
+	if id == "" {
+		return nil
+	}
+	if err := conversation.CheckID(id); err != nil {
+		return usagef("--conversation: %v", err)
+	}
+	if options.StoreURL == "" {
+		return usagef("--conversation needs a store: \"store\" in the configuration's section \"conductor\" names a folder, or a redis:// URL")
+	}
+	return nil
+}
+
 // withConversation connects to the servers, says which are down, and calls do with
-// a new conversation.
-func withConversation(ctx context.Context, s *streams, options *conductor.Options, config string,
+// the conversation of an id. One without is new, and forgotten afterwards.
+func withConversation(ctx context.Context, s *streams, options *conductor.Options, config, id string,
 	do func(*conductor.Conductor, *conductor.Conversation) error) (err error) {
 	c, err := conductor.New(ctx, options)
 	if err != nil {
@@ -82,9 +103,16 @@ func withConversation(ctx context.Context, s *streams, options *conductor.Option
 	if down {
 		fmt.Fprintf(s.stderr, "conductor: run \"conductor doctor --config %s\" for more\n", config)
 	}
-	conv, err := c.Conversation(ctx, "")
+	conv, err := c.Conversation(ctx, id)
 	if err != nil {
 		return err
+	}
+	if id == "" {
+		defer func() {
+			if deleteErr := c.DeleteConversation(context.WithoutCancel(ctx), conv.ID()); err == nil {
+				err = deleteErr
+			}
+		}()
 	}
 	return do(c, conv)
 }

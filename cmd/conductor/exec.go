@@ -23,6 +23,7 @@ Runs a program ("-" is standard input) in the sandbox. It may import every tool 
 every server: import * as files from "./mcp/files". Its value, as JSON, and what it
 logs go to standard output, what went wrong to standard error.
 
+With --conversation, a later program need not import again what an earlier one has.
 With --json, standard output has the value, the output, the error and each call.
 
 Example:
@@ -34,6 +35,7 @@ Exit status: 0 the program ended well, 1 it failed, 2 the command line or the
 configuration is wrong, 3 it could not be run.`,
 		define: func(flags *flag.FlagSet) action {
 			config, asJSON := configFlag(flags), jsonFlag(flags)
+			id := conversationFlag(flags)
 			timeout := flags.Duration("timeout", 0, "how long the program may run, a `DURATION` such as 45s, at most 5m")
 			return func(ctx context.Context, s *streams, args []string) error {
 				switch {
@@ -46,11 +48,14 @@ configuration is wrong, 3 it could not be run.`,
 				if err != nil {
 					return err
 				}
+				if err := checkConversation(*id, options); err != nil {
+					return err
+				}
 				code, err := readProgram(args[0], s.stdin)
 				if err != nil {
 					return &inputError{err: err}
 				}
-				return withConversation(ctx, s, options, *config, func(c *conductor.Conductor, conv *conductor.Conversation) error {
+				return withConversation(ctx, s, options, *config, *id, func(c *conductor.Conductor, conv *conductor.Conversation) error {
 					result, err := execute(ctx, c, conv, code, *timeout)
 					if result == nil {
 						return err

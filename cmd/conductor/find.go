@@ -47,7 +47,7 @@ Exit status 1 means that no tool was found.`,
 					}
 				}
 				options.LazySandbox = true
-				return withConversation(ctx, s, options, *config, func(_ *conductor.Conductor, conv *conductor.Conversation) error {
+				return withConversation(ctx, s, options, *config, "", func(_ *conductor.Conductor, conv *conductor.Conversation) error {
 					found, err := conv.FindTools(ctx, query, &conductor.FindOptions{Server: *server, Limit: *limit})
 					if err != nil {
 						return err
@@ -124,7 +124,7 @@ Exit status 1 means that a name is not known.`,
 					return err
 				}
 				options.LazySandbox = true
-				return withConversation(ctx, s, options, *config, func(c *conductor.Conductor, conv *conductor.Conversation) error {
+				return withConversation(ctx, s, options, *config, "", func(c *conductor.Conductor, conv *conductor.Conversation) error {
 					loaded, err := conv.LoadToolSpec(ctx, args...)
 					if err != nil {
 						return err

@@ -60,6 +60,8 @@ Everything but "mcpServers" is optional.
     "call_timeout": "2m",
     "max_output": 262144,
     "max_value": 1048576,
+    "store": "conversations",
+    "keep_conversations": "720h",
     "policy": {"allow": ["files.*"], "deny": ["*.delete_*"]},
     "audit": {"file": "calls.jsonl", "arguments": false},
     "workspaces": {"dir": "workspaces", "max_mb": 100, "max_files": 1000}
@@ -69,17 +71,20 @@ Everything but "mcpServers" is optional.
 A server has a command (with args, env, cwd) or a url (with headers). Its type is
 stdio, http, streamable-http or sse; it is needed for sse only. A command gets PATH,
 HOME and a few more variables, and those in env; nothing else of your environment.
-A relative cwd, audit file or dir starts at the folder of the file.
+A relative cwd, store, audit file or dir starts at the folder of the file.
 
 ${NAME} is the environment variable NAME, which must be set; ${NAME:-default} need not
-be. $${ stands for the characters ${. This holds in command, args, cwd, url, deno and
-the values of env and headers.
+be. $${ stands for the characters ${. This holds in command, args, cwd, url, deno, store
+and the values of env and headers.
 
 In the section "conductor": deno is the deno executable (without it Conductor looks at
 $CONDUCTOR_DENO, PATH and its cache, and else fetches one with npm); timeout, of a
 program, is at most 5m; memory_mb bounds a program's heap; connect_timeout and
 call_timeout are for each server and each tool call; max_output and max_value are bytes.
-policy says which tools programs may use: names "server.tool" with * for anything; what is
+store is where conversations are kept, and what is learned from them: a folder, or a URL
+such as redis://localhost:6379/0 for several machines; without it they end with the
+process. keep_conversations is how long they are kept after the last change, "720h"
+without it. policy says which tools programs may use: names "server.tool" with * for anything; what is
 denied is not found either. audit appends a line of JSON for each call to a file, with the
 hash of its arguments and, if arguments is true, with them, without what looks like a
 secret; a call that cannot be recorded is not made. workspaces gives the programs of each

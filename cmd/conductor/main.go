@@ -18,6 +18,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/redis/go-redis/v9/logging"
 )
 
 func main() { os.Exit(runProcess()) }
@@ -30,6 +32,7 @@ func runProcess() int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
 	defer stop()
+	logging.Disable()            // of the Redis client, which has no logger of its own: errors say it
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	// Writing to a pipe that nobody reads would end the process before it has ended
 	// its children. Caught, and not ignored, since children inherit what is ignored.

@@ -24,13 +24,14 @@ func mcpStartCommand() *command {
 		long: `
 Is an MCP server on standard input and output, with the tools find_tools,
 load_tool_spec and execute_code. It answers at once and connects to the configured
-servers meanwhile. One process is one conversation. It ends with its input.
+servers meanwhile. One process is one conversation, unless --conversation names one to
+go on with. It ends with its input.
 
 Example, in the configuration of an MCP client:
   {"mcpServers": {"conductor": {"command": "conductor",
     "args": ["mcp", "start", "--config", "/home/me/mcp.json"]}}}`,
 		define: func(flags *flag.FlagSet) action {
-			config := configFlag(flags)
+			config, id := configFlag(flags), conversationFlag(flags)
 			return func(ctx context.Context, s *streams, args []string) error {
 				if len(args) > 0 {
 					return usagef("takes no argument, but there is %q", args[0])
@@ -39,13 +40,16 @@ Example, in the configuration of an MCP client:
 				if err != nil {
 					return err
 				}
-				return serve(ctx, s, options)
+				if err := checkConversation(*id, options); err != nil {
+					return err
+				}
+				return serve(ctx, s, options, *id)
 			}
 		},
 	}
 }
 
-func serve(ctx context.Context, s *streams, options *conductor.Options) error {
+func serve(ctx context.Context, s *streams, options *conductor.Options, id string) error {
 	names := []string{}
 	for _, server := range options.Servers {
 		if !server.Disabled {
@@ -79,7 +83,7 @@ func serve(ctx context.Context, s *streams, options *conductor.Options) error {
 		return c, nil
 	}
 	transport := &mcp.IOTransport{Reader: io.NopCloser(s.stdin), Writer: unclosed{s.stdout}}
-	err := mcpserver.Serve(ctx, transport, open, &mcpserver.Options{Servers: names, Logger: options.Logger})
+	err := mcpserver.Serve(ctx, transport, open, &mcpserver.Options{Servers: names, Conversation: id, Logger: options.Logger})
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		return fmt.Errorf("standard input has something else than an MCP client's messages: %w", err)

@@ -26,13 +26,13 @@ type started struct {
 	stderr  *bytes.Buffer // to be read after the end of cmd
 }
 
-func start(t *testing.T, config string) *started {
+func start(t *testing.T, config string, args ...string) *started {
 	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &started{cmd: exec.Command(exe, "mcp", "start", "--config", config), stderr: &bytes.Buffer{}}
+	s := &started{cmd: exec.Command(exe, append([]string{"mcp", "start", "--config", config}, args...)...), stderr: &bytes.Buffer{}}
 	s.cmd.Env = append(os.Environ(), role+"=conductor", "GORACE=atexit_sleep_ms=0")
 	s.cmd.Stderr = s.stderr
 	client := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)

@@ -10,6 +10,7 @@
 package mcpserver
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,6 +31,8 @@ type Options struct {
 	Servers []string
 	// Workspaces tells that conversations have a folder.
 	Workspaces bool
+	// Conversation is the id of the session's conversation. Empty means a new one.
+	Conversation string
 	// Logger hears of what an operator should know. nil means silence.
 	Logger *slog.Logger
 }
@@ -104,7 +107,7 @@ func newServer(life context.Context, get Open, options *Options) *mcp.Server {
 			// Nothing is logged to the client, and the tools never change.
 			Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
 		})
-	f := &face{life: life, get: get, id: conversation.NewID()}
+	f := &face{life: life, get: get, id: cmp.Or(opts.Conversation, conversation.NewID())}
 	for _, tool := range tools() {
 		server.AddTool(tool, f.call)
 	}
