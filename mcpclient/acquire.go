@@ -51,6 +51,7 @@ func (c *connection) settle(ctx context.Context, wake bool) error {
 	for {
 		c.mu.Lock()
 		told, turn, tries := c.told, c.turn, c.tries
+		wake := wake && !time.Now().Before(c.notBefore)
 		c.mu.Unlock()
 		switch {
 		case told == StateBackoff && wake && seen < 0:

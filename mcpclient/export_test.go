@@ -17,3 +17,8 @@ func SetStreamPauses(least, most time.Duration) (restore func()) {
 	streamPauseMin, streamPauseMax = least, most
 	return func() { streamPauseMin, streamPauseMax = oldLeast, oldMost }
 }
+
+// StatusError is the error of a request that was refused by its HTTP status.
+func StatusError(code int, retryAfter string) error {
+	return &statusError{code: code, after: retryAfter}
+}

@@ -45,6 +45,7 @@ type link struct {
 	users     atomic.Int32 // calls under way
 	released  chan struct{}
 	followers followers
+	pingless  bool         // of supervise
 	lastRead  atomic.Int64 // when something came from the server, in nanoseconds of Unix time
 
 	close func() error  // see shutdown; runs once
@@ -180,19 +181,36 @@ func (l *link) hear() { l.lastRead.Store(time.Now().UnixNano()) }
 
 func (l *link) heard() time.Time { return time.Unix(0, l.lastRead.Load()) }
 
-// pings reports whether the server knows ping: 2026-07-28 has none.
+// pings reports whether the server knows ping: 2026-07-28 has none, and some servers
+// leave it without an answer.
 func (l *link) pings() bool {
 	init := l.session.InitializeResult()
-	return init != nil && init.ProtocolVersion <= protocolLegacy
+	return !l.pingless && init != nil && init.ProtocolVersion <= protocolLegacy
 }
 
-// ping reports whether the server gives a sign of life.
-func (l *link) ping() bool {
+// answers reports whether the server gives a sign of life within pingPatience: any
+// answer is one, also that there is no such method.
+func (l *link) answers() bool {
+	if !l.pings() {
+		return l.lists()
+	}
+	return l.alive(func(ctx context.Context) error { return l.session.Ping(ctx, nil) })
+}
+
+// lists is answers for servers that have no ping.
+func (l *link) lists() bool {
+	return l.alive(func(ctx context.Context) error {
+		_, err := l.session.ListTools(ctx, nil)
+		return err
+	})
+}
+
+func (l *link) alive(ask func(context.Context) error) bool {
 	asked := time.Now()
 	ctx, cancel := context.WithTimeout(l.over, pingPatience)
 	defer cancel()
-	err := l.session.Ping(ctx, nil)
-	return err == nil || ctx.Err() == nil || !l.heard().Before(asked)
+	err := ask(ctx)
+	return err == nil || ctx.Err() == nil || l.heard().After(asked)
 }
 
 // perRequest reports whether the transport has no connection of its own.

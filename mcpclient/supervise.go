@@ -27,6 +27,9 @@ const (
 // pingPatience is how long a ping may go unanswered. Mutable for testing.
 var pingPatience = 10 * time.Second
 
+// errSilent is why a server is degraded that may soon be given up.
+var errSilent = errors.New("the server does not answer")
+
 // errAsked ends a link because the host asked for a new one.
 var errAsked = errors.New("the host asked to reconnect")
 
@@ -146,20 +149,23 @@ func (c *connection) attend(ctx context.Context, l *link) error {
 }
 
 // examine pings a server that has been silent, and gives it up if it stays so with no
-// call under way: one that is busy with a long call may have no time for pings. Any
-// answer is one, also that there is no such method.
+// call under way: one that is busy with a long call may have no time for pings. Before
+// that it is asked for its tools, since there are servers that ignore pings.
 func (c *connection) examine(l *link) {
-	for silent := 1; l.pings() && !l.ping(); silent++ {
+	for silent := 1; !l.answers(); silent++ {
+		if silent == deadPings && l.pings() && l.lists() {
+			l.pingless = true
+			break
+		}
 		if l.over.Err() != nil {
 			return
 		}
-		err := fmt.Errorf("the server did not answer %d %s within %v", silent, plural(silent, "ping"), pingPatience)
-		c.troubled(l, func(t *trouble) { t.silence = err })
-		if l.inUse() {
+		c.troubled(l, func(t *trouble) { t.silence = errSilent })
+		switch {
+		case l.inUse():
 			return // the next tick, or the end of the call, asks again
-		}
-		if silent == deadPings {
-			l.finish(err)
+		case silent == deadPings:
+			l.finish(fmt.Errorf("%w: it was asked %d times, with %v for an answer", errSilent, silent, pingPatience))
 			return
 		}
 	}
