@@ -61,13 +61,15 @@ func newerOnly(err error) bool {
 	return false
 }
 
+var errSessionEnded = errors.New("the server ended the session (it was restarted, or the session was idle for too long)")
+
 // lostReason says why a link is gone.
 func (c *connection) lostReason(l *link) error {
 	switch {
 	case l.proc != nil && ofPipe(l.lost):
 		return l.proc.silence()
 	case errors.Is(l.lost, mcp.ErrSessionMissing):
-		return errors.New("the server ended the session (it was restarted, or the session was idle for too long)")
+		return errSessionEnded
 	case l.lost == nil:
 		return errors.New("the server closed the connection")
 	}

@@ -34,12 +34,14 @@ type roundTripper struct {
 	header   http.Header // as configured
 	auth     *authorizer // nil without tokens
 	refusals refusals
-	unasked  bool // this is streamable HTTP, with a standalone stream
-	oauth    bool // 401 and 403 are handled by the SDK
+	unasked  bool        // this is streamable HTTP, with a standalone stream
+	missed   func()      // that stream was interrupted, so something may have been missed
+	lost     func(error) // that stream has found out that the server or its session is gone
+	oauth    bool        // 401 and 403 are handled by the SDK
 }
 
-// newHTTPClient returns a client for one connection. Its requests end with life.
-func newHTTPClient(life context.Context, s *Server, endpoint *url.URL, auth *authorizer) (*http.Client, error) {
+// newHTTPClient returns a client for one link. Its requests end with the link's life.
+func newHTTPClient(l *link, s *Server, endpoint *url.URL) (*http.Client, error) {
 	base := newBaseTransport()
 	if s.TLS != nil {
 		config, err := s.TLS.config()
@@ -51,7 +53,8 @@ func newHTTPClient(life context.Context, s *Server, endpoint *url.URL, auth *aut
 	base.MaxIdleConnsPerHost = 16 // calls run concurrently
 	base.IdleConnTimeout = 90 * time.Second
 	return &http.Client{Transport: &roundTripper{
-		base: base, life: life, endpoint: endpoint, header: s.Header, auth: auth, unasked: s.Type == TypeHTTP,
+		base: base, life: l.life, endpoint: endpoint, header: s.Header, auth: l.of.auth,
+		unasked: s.Type == TypeHTTP, missed: func() { ask(l.of.listChanged) }, lost: l.finish,
 	}}, nil
 }
 

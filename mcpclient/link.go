@@ -101,7 +101,7 @@ func (l *link) transport(ctx context.Context, s *Server, tail *ring) (mcp.Transp
 		if err != nil {
 			return nil, errors.New("URL cannot be parsed")
 		}
-		if l.http, err = newHTTPClient(l.life, s, endpoint, l.of.auth); err != nil {
+		if l.http, err = newHTTPClient(l, s, endpoint); err != nil {
 			return nil, err
 		}
 		// The SDK gets the URL without its secrets, so that they cannot appear

@@ -34,16 +34,20 @@ const (
 
 // A standalone feeds the SDK's stream from one real stream after the other.
 type standalone struct {
-	rt   *roundTripper
-	req  *http.Request
-	pipe *io.PipeWriter
-	last string // id of the last event
+	rt    *roundTripper
+	req   *http.Request
+	pipe  *io.PipeWriter
+	last  string // id of the last event
+	lived bool   // there was a stream
 }
 
-// isStandalone reports whether req opens the standalone stream. One that resumes the
-// answer to a call names the event to go on from.
+// isStandalone reports whether req opens the standalone stream, or what 2026-07-28 has in
+// its place. One that resumes the answer to a call names the event to go on from.
 func (rt *roundTripper) isStandalone(req *http.Request) bool {
-	return rt.unasked && req.Method == http.MethodGet && req.Header.Get("Last-Event-ID") == ""
+	if !rt.unasked || req.Header.Get("Last-Event-ID") != "" {
+		return false
+	}
+	return req.Method == http.MethodGet || req.Header.Get("Mcp-Method") == "subscriptions/listen"
 }
 
 // listen returns a stream that ends with the context of req, and with life.
@@ -87,6 +91,12 @@ func (s *standalone) run(ctx context.Context) error {
 // use in another one.
 func (s *standalone) once(ctx context.Context) bool {
 	out := s.req.Clone(ctx)
+	if s.req.GetBody != nil {
+		var err error
+		if out.Body, err = s.req.GetBody(); err != nil {
+			return false
+		}
+	}
 	if s.last != "" {
 		out.Header.Set("Last-Event-ID", s.last)
 	}
@@ -100,14 +110,23 @@ func (s *standalone) once(ctx context.Context) bool {
 	}
 	resp, err := s.rt.base.RoundTrip(out)
 	if err != nil {
+		if s.lived && isRefused(err) {
+			s.rt.lost(unreachable(err))
+		}
 		return true
 	}
 	defer resp.Body.Close()
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch code := resp.StatusCode; {
 	case code == http.StatusOK && kind == "text/event-stream":
+		if s.lived {
+			s.rt.missed()
+		}
+		s.lived = true
 		_ = s.pass(resp.Body) // however it ended, another one may do better
 		return true
+	case code == http.StatusNotFound && s.lived:
+		s.rt.lost(errSessionEnded)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden, code == http.StatusTooManyRequests:
 		return true // the next request sees to it
 	case code >= 500 && code != http.StatusNotImplemented:
