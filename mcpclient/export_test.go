@@ -22,3 +22,18 @@ func SetStreamPauses(least, most time.Duration) (restore func()) {
 func StatusError(code int, retryAfter string) error {
 	return &statusError{code: code, after: retryAfter}
 }
+
+// SetPingPatience shortens how long a ping may go unanswered and returns a function that
+// restores it.
+func SetPingPatience(d time.Duration) (restore func()) {
+	old := pingPatience
+	pingPatience = d
+	return func() { pingPatience = old }
+}
+
+// Suspect has a server pinged, as a call does that had no answer for long.
+func Suspect(c *Client, server string) {
+	if conn, err := c.find(server); err == nil {
+		ask(conn.suspected)
+	}
+}

@@ -112,3 +112,36 @@ func wantNoText(t *testing.T, got string, unwanted ...string) {
 		}
 	}
 }
+
+// hasty makes what takes seconds in earnest take milliseconds.
+func hasty(t *testing.T) *mcpclient.Options {
+	t.Helper()
+	t.Cleanup(mcpclient.SetGraces(100*time.Millisecond, 100*time.Millisecond))
+	t.Cleanup(mcpclient.SetPingPatience(100 * time.Millisecond))
+	return &mcpclient.Options{MinBackoff: time.Millisecond, MaxBackoff: 20 * time.Millisecond}
+}
+
+func reaches(t *testing.T, c *mcpclient.Client, server string, states ...mcpclient.State) mcpclient.Status {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		for _, s := range c.Status() {
+			for _, state := range states {
+				if s.Name == server && s.State == state {
+					return s
+				}
+			}
+			if s.Name == server && time.Now().After(deadline) {
+				t.Fatalf("%s is %s: %v; want %s", server, s.State, s.Err, states)
+			}
+		}
+	}
+}
+
+func eventually(t *testing.T, is func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it did not come about within 30 s")
+		}
+	}
+}

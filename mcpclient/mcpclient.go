@@ -177,7 +177,8 @@ type Options struct {
 	OnChange func(Status, []Tool)
 	// MinBackoff and MaxBackoff are how long to wait after the first attempt to connect
 	// that failed, and at most; between them the time doubles. Up to a half is taken off
-	// at random. Default 1 s and 5 min. A call does not wait: it asks for an attempt now.
+	// at random. Default 1 s and 5 min. A call does not wait so long: it asks for an
+	// attempt at once, though no sooner than MinBackoff after the last one.
 	MinBackoff, MaxBackoff time.Duration
 	// HealthInterval is how long a server that is connected may be silent before it is
 	// pinged. Default 1 min; negative means never. See the package's documentation.

@@ -11,8 +11,6 @@ const (
 	// stableAfter is how long a connection must have lasted for its loss to be news: the
 	// next attempt is made at once. What is lost sooner counts as one more failure.
 	stableAfter = time.Minute
-	// useSpacing is the least time between attempts that calls ask for.
-	useSpacing = time.Second
 	// relistSpacing is the least time between two listings that a server asks for, and
 	// relistDelay what a first one waits for more of the same.
 	relistSpacing = time.Second
@@ -206,7 +204,7 @@ func (c *connection) rest(ctx context.Context, err error, failures int) bool {
 		case <-c.again:
 			waiting = false
 		case <-c.wanted:
-			if soon := later(now.Add(useSpacing), notBefore); soon.Before(next) {
+			if soon := later(now.Add(c.opts.MinBackoff), notBefore); soon.Before(next) {
 				timer.Reset(max(0, time.Until(soon)))
 			}
 		case <-ctx.Done():
