@@ -247,10 +247,3 @@ func later(a, b time.Time) time.Time {
 	}
 	return b
 }
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return noun
-	}
-	return noun + "s"
-}
