@@ -59,7 +59,7 @@ func TestFaultsOfProcesses(t *testing.T) {
 			if tt.tool == "stop" { // nobody notices but by asking
 				mcpclient.Suspect(c, "faulty")
 				reaches(t, c, "faulty", mcpclient.StateDegraded, mcpclient.StateBackoff, mcpclient.StateConnecting)
-				eventually(t, func() bool { return gone(pid) })
+				eventually(t, "the stopped process is gone", func() bool { return gone(pid) })
 			}
 			if now := call(t, c, "faulty", "pid", "").Content[0].Text; (now != pid) != tt.again {
 				t.Errorf("process %s, before the fault %s", now, pid)
@@ -124,7 +124,7 @@ func TestFaultsOfStarting(t *testing.T) {
 	} {
 		s := reaches(t, c, tt.server, mcpclient.StateBackoff)
 		wantText(t, s.Err.Error(), tt.want)
-		eventually(t, func() bool {
+		eventually(t, "it is tried again and again", func() bool {
 			s := reaches(t, c, tt.server, mcpclient.StateBackoff)
 			call(t, c, "good", "echo", "{}")
 			return s.Failures >= 3

@@ -136,12 +136,3 @@ func reaches(t *testing.T, c *mcpclient.Client, server string, states ...mcpclie
 		}
 	}
 }
-
-func eventually(t *testing.T, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("it did not come about within 30 s")
-		}
-	}
-}

@@ -190,7 +190,7 @@ func TestFaultsOfHTTP(t *testing.T) {
 		defer cancel()
 		callError(t, ctx, c, "site", "echo", "")
 		mcpclient.Suspect(c, "site")
-		eventually(t, func() bool {
+		eventually(t, "it hangs while connecting too", func() bool {
 			s := c.Status()[0]
 			return s.State == mcpclient.StateBackoff && strings.Contains(s.Err.Error(), "within 300ms")
 		})
@@ -206,6 +206,6 @@ func TestFaultsOfHTTP(t *testing.T) {
 		s.http.CloseClientConnections()
 		s.mu.Unlock()
 		text(s.server, "new", func() string { return "" }) // nobody may hear of it
-		eventually(t, func() bool { return len(c.Tools("site")) == 8 })
+		eventually(t, "the new tool is there", func() bool { return len(c.Tools("site")) == 8 })
 	})
 }
