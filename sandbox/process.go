@@ -65,7 +65,7 @@ var harness = sync.OnceValue(func() []byte {
 	if len(small.Errors) > 0 {
 		panic(small.Errors[0].Text) // it is part of this program
 	}
-	return append(small.Code, "//# sourceURL=conductor"...)
+	return fmt.Appendf(nil, "\"use strict\";%s//# sourceURL=conductor", small.Code)
 })
 
 // denoFlags are the flags of a program without any permission; the profile's come
