@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/conductor/conductor/internal/leaktest"
+	"github.com/conductor/conductor/internal/redistest"
 	"github.com/conductor/conductor/sandbox"
 )
 
@@ -52,27 +55,52 @@ func start(t *testing.T, modelHandler http.Handler) *backend {
 	t.Helper()
 	needDeno(t)
 	leaktest.Check(t)
+	b, stop := startOn(t, modelHandler, "")
+	t.Cleanup(stop)
+	return b
+}
+
+// startOn serves the backend until it is stopped. The store is at a location.
+func startOn(t *testing.T, modelHandler http.Handler, location string) (b *backend, stop func()) {
+	t.Helper()
+	var stops []func()
+	stop = func() {
+		for _, f := range slices.Backward(stops) {
+			f()
+		}
+	}
 	modelServer := httptest.NewServer(modelHandler)
-	t.Cleanup(modelServer.Close)
+	stops = append(stops, modelServer.Close)
 	m, err := newModel(modelServer.URL+"/v1", "test", "secret")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(m.close)
-	c, err := newConductor(t.Context())
+	stops = append(stops, m.close)
+	store, err := openStore(t.Context(), location)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	ctx, cancel := context.WithCancel(context.Background()) // of the server in this process
+	stops = append(stops, cancel)
+	c, err := newConductor(ctx, store)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stops = append(stops, func() {
 		if err := c.Close(); err != nil {
 			t.Errorf("Close: %v", err)
 		}
+		if closer, ok := store.(io.Closer); ok {
+			if err := closer.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+		}
 	})
-	b := &backend{log: &safeBuffer{}}
-	s := httptest.NewServer(newServer(c, m, slog.New(slog.NewTextHandler(b.log, nil))))
-	t.Cleanup(s.Close)
+	b = &backend{log: &safeBuffer{}}
+	s := httptest.NewServer(newServer(c, m, store, slog.New(slog.NewTextHandler(b.log, nil))))
+	stops = append(stops, s.Close)
 	b.base, b.client = s.URL, s.Client()
-	return b
+	return b, stop
 }
 
 // safeBuffer may be written by several requests.
@@ -161,6 +189,42 @@ func TestTwoTurns(t *testing.T) {
 	}
 	if result := first.Steps[2].Calls[0].Result; !strings.Contains(result, `"cost":5088`) {
 		t.Errorf("the result of the program is %q", result)
+	}
+}
+
+// A conversation goes on after a restart, and at another replica: what was said, and
+// what was loaded.
+func TestRestart(t *testing.T) {
+	needDeno(t)
+	leaktest.Check(t)
+	for name, location := range map[string]string{"folder": filepath.Join(t.TempDir(), "chats"), "redis": redistest.Start(t)} {
+		t.Run(name, func(t *testing.T) {
+			b, stop := startOn(t, scriptedModel(), location)
+			_, first, err := b.say(t.Context(), "", questions[0])
+			stop()
+			if err != nil || first.Reply != oslo {
+				t.Fatalf("first turn: %+v, %v", first, err)
+			}
+			b, stop = startOn(t, scriptedModel(), location)
+			defer stop()
+			other, stopOther := startOn(t, scriptedModel(), location)
+			defer stopOther()
+			tokens := first.Steps[len(first.Steps)-1].PromptTokens
+			for i, b := range []*backend{b, other, b} {
+				status, response, err := b.say(t.Context(), first.Conversation, questions[1])
+				if err != nil || status != http.StatusOK || response.Reply != bergen {
+					t.Fatalf("turn %d: %d %+v, %v", i, status, response, err)
+				}
+				if diff := cmp.Diff([]string{"execute_code", ""}, called(response.Steps)); diff != "" {
+					t.Errorf("turn %d: rounds (-want +got):\n%s", i, diff)
+				}
+				if now := response.Steps[0].PromptTokens; now <= tokens {
+					t.Errorf("turn %d: a prompt of %d tokens after one of %d: what was said is forgotten", i, now, tokens)
+				} else {
+					tokens = now
+				}
+			}
+		})
 	}
 }
 
@@ -368,14 +432,14 @@ func TestForgetsOldestConversation(t *testing.T) {
 		respond(w, http.StatusOK, completion{Choices: []choice{{Message: say("hello")}}})
 	}))
 	var ids []string
-	for range maxChats + 1 {
+	for range maxRecords + 1 {
 		status, response, err := b.say(t.Context(), "", "hello")
 		if err != nil || status != http.StatusOK {
 			t.Fatalf("%d %+v %v", status, response, err)
 		}
 		ids = append(ids, response.Conversation)
 	}
-	for i, want := range map[int]int{0: http.StatusNotFound, 1: http.StatusOK, maxChats: http.StatusOK} {
+	for i, want := range map[int]int{0: http.StatusNotFound, 1: http.StatusOK, maxRecords: http.StatusOK} {
 		if status, response, err := b.say(t.Context(), ids[i], "hello"); err != nil || status != want {
 			t.Errorf("conversation %d: %d %+v %v, want %d", i, status, response, err, want)
 		}

@@ -5,6 +5,7 @@
 //
 //	go run ./examples/chatbackend
 //	go run ./examples/chatbackend -listen 127.0.0.1:8080
+//	go run ./examples/chatbackend -listen 127.0.0.1:8080 -store chats
 //	CHAT_API_KEY=… go run ./examples/chatbackend -base-url https://api.example.com/v1 -model NAME
 package main
 
@@ -27,12 +28,14 @@ import (
 	"time"
 
 	"github.com/conductor/conductor"
+	"github.com/conductor/conductor/conversation"
+	_ "github.com/conductor/conductor/conversation/redisstore" // for -store redis://…
 	"github.com/conductor/conductor/mcpclient"
 	"github.com/conductor/conductor/sandbox"
 )
 
 // options are the flags. The key is none, since others can see a program's flags.
-type options struct{ listen, baseURL, model, key string }
+type options struct{ listen, baseURL, model, store, key string }
 
 func main() {
 	log.SetFlags(0)
@@ -40,6 +43,7 @@ func main() {
 	flag.StringVar(&o.listen, "listen", "", "keep serving on this `address`, for example 127.0.0.1:8080")
 	flag.StringVar(&o.baseURL, "base-url", os.Getenv("CHAT_BASE_URL"), "base `URL` of an OpenAI-compatible API, for example http://localhost:11434/v1; empty means a script that stands in for a model (also $CHAT_BASE_URL)")
 	flag.StringVar(&o.model, "model", os.Getenv("CHAT_MODEL"), "`name` of the model (also $CHAT_MODEL)")
+	flag.StringVar(&o.store, "store", "", "keep the conversations here, a `folder` or a redis:// URL, so that they survive a restart; empty means in memory")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: chatbackend [flags]\nThe key of the API is read from $CHAT_API_KEY.")
 		flag.PrintDefaults()
@@ -76,7 +80,14 @@ func run(ctx context.Context, o options, w io.Writer) (err error) {
 	}
 	defer m.close()
 
-	c, err := newConductor(ctx)
+	store, err := openStore(ctx, o.store)
+	if err != nil {
+		return err
+	}
+	if closer, ok := store.(io.Closer); ok {
+		defer closing(closer.Close)
+	}
+	c, err := newConductor(ctx, store)
 	if err != nil {
 		return err
 	}
@@ -86,7 +97,7 @@ func run(ctx context.Context, o options, w io.Writer) (err error) {
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
-	base, stop, err := serve(address, newServer(c, m, slog.New(slog.NewTextHandler(os.Stderr, nil))))
+	base, stop, err := serve(address, newServer(c, m, store, slog.New(slog.NewTextHandler(os.Stderr, nil))))
 	if err != nil {
 		return err
 	}
@@ -105,10 +116,22 @@ can reach the address can use the tools. Ctrl-C ends it.
 	return nil
 }
 
+// maxRecords is how many records are kept in memory; those that were not used for the
+// longest time are forgotten. A conversation has two.
+const maxRecords = 1000
+
+func openStore(ctx context.Context, location string) (conversation.Store, error) {
+	if location == "" {
+		return conversation.NewMemory(&conversation.MemoryOptions{MaxRecords: maxRecords}), nil
+	}
+	return conversation.Open(ctx, location)
+}
+
 // newConductor has small bounds for what a program returns: all of it goes into
 // the history and is read by the model again and again.
-func newConductor(ctx context.Context) (*conductor.Conductor, error) {
+func newConductor(ctx context.Context, store conversation.Store) (*conductor.Conductor, error) {
 	return conductor.New(ctx, &conductor.Options{
+		Store:   store,
 		Servers: []mcpclient.Server{{Name: "inventory", Transport: inventory(ctx)}},
 		Sandbox: sandbox.Options{
 			MaxValue:  16 << 10,
@@ -163,7 +186,7 @@ func demo(ctx context.Context, w io.Writer, base string) error {
 		conversation = response.Conversation
 	}
 	fmt.Fprintln(w, "\nThe second question needed no search: the conversation has the tools loaded.")
-	fmt.Fprintln(w, "With -listen 127.0.0.1:8080 the backend keeps serving.")
+	fmt.Fprintln(w, "With -listen 127.0.0.1:8080 the backend keeps serving, and with -store FOLDER\nits conversations survive a restart.")
 	return nil
 }
 

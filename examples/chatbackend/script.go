@@ -98,8 +98,10 @@ func call(messages []message, name string, args map[string]any) message {
 	}}}
 }
 
-// loaded reads in the system message whether the tools can be imported already.
+// loaded reads in the system message whether the tools can be imported already: they
+// are listed in its last section then.
 func loaded(system string) bool {
+	_, system, _ = strings.Cut(system, "\nLoaded")
 	return !slices.ContainsFunc(needed, func(name string) bool { return !strings.Contains(system, name+"(") })
 }
 

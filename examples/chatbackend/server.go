@@ -13,37 +13,30 @@ import (
 	"time"
 
 	"github.com/conductor/conductor"
+	"github.com/conductor/conductor/conversation"
 )
 
 const (
-	maxBody  = 64 << 10        // bytes of a request
-	maxChats = 1000            // conversations; the one used longest ago is forgotten
-	maxTurn  = 3 * time.Minute // for one answer, with all its rounds
+	maxBody = 64 << 10        // bytes of a request
+	maxTurn = 3 * time.Minute // for one answer, with all its rounds
 )
 
-// A server answers POST /chat. It knows no users: put it behind something that
-// does before others can reach it.
+// A server answers POST /chat. It keeps nothing itself: what was said is in the store,
+// beside what Conductor remembers, so that a conversation survives a restart and may go
+// on at another replica. It knows no users: put it behind something that does before
+// others can reach it.
 type server struct {
 	conductor *conductor.Conductor
 	model     *model
+	store     conversation.Store
 	log       *slog.Logger
 
-	mu    sync.Mutex
-	chats map[string]*chat
-	clock int // counts the uses of chats
+	mu   sync.Mutex
+	busy map[string]bool // conversations of which a turn is under way here
 }
 
-// A chat is one conversation with its history.
-type chat struct {
-	conv *conductor.Conversation
-	used int // when, by server.clock; guarded by server.mu
-
-	turn    sync.Mutex // held while a turn is under way; guards history
-	history []message
-}
-
-func newServer(c *conductor.Conductor, m *model, log *slog.Logger) http.Handler {
-	s := &server{conductor: c, model: m, log: log, chats: map[string]*chat{}}
+func newServer(c *conductor.Conductor, m *model, store conversation.Store, log *slog.Logger) http.Handler {
+	s := &server{conductor: c, model: m, store: store, log: log, busy: map[string]bool{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/chat", s.handle)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
@@ -72,38 +65,62 @@ func (s *server) handle(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxTurn)
 	defer cancel()
-	c, err := s.chat(ctx, request.Conversation)
-	switch {
-	case err != nil:
-		s.log.Error("beginning a conversation", "error", err)
-		write(w, http.StatusInternalServerError, chatResponse{Error: "no conversation can be begun now; the log of the server says why"})
-		return
-	case c == nil:
+	history, err := loadHistory(ctx, s.store, request.Conversation)
+	if errors.Is(err, conversation.ErrNotFound) || errors.Is(err, conversation.ErrInvalidID) {
 		write(w, http.StatusNotFound, chatResponse{Error: "there is no such conversation (any more); leave it empty to begin one"})
 		return
-	case !c.turn.TryLock():
-		write(w, http.StatusConflict, chatResponse{Conversation: c.conv.ID(), Error: "the conversation waits for an answer; send the next message after it"})
+	}
+	var conv *conductor.Conversation
+	if err == nil {
+		conv, err = s.conductor.Conversation(ctx, request.Conversation)
+	}
+	if err != nil {
+		s.log.Error("beginning a turn", "conversation", request.Conversation, "error", err)
+		write(w, http.StatusInternalServerError, chatResponse{Error: "no conversation can be had now; the log of the server says why"})
 		return
 	}
-	defer c.turn.Unlock()
-	s.takeTurn(ctx, w, c, request.Message)
+	if !s.begin(conv.ID()) {
+		write(w, http.StatusConflict, chatResponse{Conversation: conv.ID(), Error: "the conversation waits for an answer; send the next message after it"})
+		return
+	}
+	defer s.end(conv.ID())
+	s.takeTurn(ctx, w, conv, history, request.Message)
 }
 
-func (s *server) takeTurn(ctx context.Context, w http.ResponseWriter, c *chat, text string) {
-	before := len(c.history)
-	history, err := answer(ctx, s.model, c.conv, append(c.history, message{Role: "user", Content: text}))
-	response := chatResponse{Conversation: c.conv.ID(), Steps: steps(history[before:])}
+func (s *server) takeTurn(ctx context.Context, w http.ResponseWriter, conv *conductor.Conversation, history []message, text string) {
+	before := len(history)
+	history, err := answer(ctx, s.model, conv, append(history, message{Role: "user", Content: text}))
+	response := chatResponse{Conversation: conv.ID(), Steps: steps(history[before:])}
+	status := http.StatusOK
 	if err != nil {
-		c.history = recent(closeTurn(history))
-		s.log.Error("a turn failed", "conversation", c.conv.ID(), "error", err)
-		status, problem := explain(err)
-		response.Error = problem
-		write(w, status, response)
-		return
+		history = closeTurn(history)
+		s.log.Error("a turn failed", "conversation", conv.ID(), "error", err)
+		status, response.Error = explain(err)
+	} else {
+		response.Reply = history[len(history)-1].Content
 	}
-	c.history = recent(history)
-	response.Reply = history[len(history)-1].Content
-	write(w, http.StatusOK, response)
+	if err := saveTurn(ctx, s.store, conv.ID(), history[before:]); err != nil {
+		s.log.Error("a turn is not remembered", "conversation", conv.ID(), "error", err)
+	}
+	write(w, status, response)
+}
+
+// begin tells whether a turn of the conversation can begin. Turns at several replicas
+// at the same time are for whoever sends them there; none is lost.
+func (s *server) begin(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.busy[id] {
+		return false
+	}
+	s.busy[id] = true
+	return true
+}
+
+func (s *server) end(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.busy, id)
 }
 
 // explain says what users may know of an error. The rest is in the log: a provider's
@@ -118,48 +135,6 @@ func explain(err error) (status int, problem string) {
 		return http.StatusBadGateway, "the model does not answer now; the log of the server says why"
 	}
 	return http.StatusInternalServerError, "the tools cannot be used now; the log of the server says why"
-}
-
-// chat returns the conversation with an id, nil if there is none, or a new one for
-// the empty id.
-func (s *server) chat(ctx context.Context, id string) (*chat, error) {
-	s.mu.Lock()
-	c := s.chats[id]
-	if c != nil {
-		s.use(c)
-	}
-	s.mu.Unlock()
-	if c != nil || id != "" {
-		return c, nil
-	}
-	conv, err := s.conductor.Conversation(ctx, "")
-	if err != nil {
-		return nil, err
-	}
-	c = &chat{conv: conv}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if len(s.chats) >= maxChats {
-		s.forgetOldest()
-	}
-	s.use(c)
-	s.chats[conv.ID()] = c
-	return c, nil
-}
-
-func (s *server) use(c *chat) {
-	s.clock++
-	c.used = s.clock
-}
-
-func (s *server) forgetOldest() {
-	oldest := ""
-	for id, c := range s.chats {
-		if oldest == "" || c.used < s.chats[oldest].used {
-			oldest = id
-		}
-	}
-	delete(s.chats, oldest)
 }
 
 // readRequest returns the request, or what is wrong with it.
