@@ -40,10 +40,10 @@ func queryTerms(words []string) []string {
 // matter, a pasted page has.
 const maxQueryTerms = 128
 
-// lexical fills s.words with the BM25F score of every document for terms, as a
-// share of the best conceivable score, and s.touched with the documents that
-// have one. It returns the standard deviation over all documents.
-func (s *snapshot) lexical(terms []string, sc *scratch) float64 {
+// lexical fills sc.words with the BM25F score of every document for terms, as a
+// share of the best conceivable score, and sc.touched with the documents that
+// have one. Learned has, for each term, what was learned of it; it may be nil. It returns the standard deviation over all documents.
+func (s *snapshot) lexical(terms []string, learned [][]hint, sc *scratch) float64 {
 	sc.reset(s.len())
 	n := float64(s.len())
 	ideal := 0.0
@@ -53,7 +53,11 @@ func (s *snapshot) lexical(terms []string, sc *scratch) float64 {
 		a[f] = 1 - fieldB[f]
 		b[f] = fieldB[f] / s.average(f)
 	}
-	for _, t := range terms {
+	for i, t := range terms {
+		var more []hint
+		if learned != nil {
+			more = learned[i]
+		}
 		sc.spans = sc.spans[:0]
 		df := 0
 		for i, seg := range s.segments {
@@ -62,8 +66,15 @@ func (s *snapshot) lexical(terms []string, sc *scratch) float64 {
 				df += int(sp.end - sp.start)
 			}
 		}
+		df = max(df, len(more)) // both know of some the other does not
 		idf := math.Log(1 + (n-float64(df)+.5)/(float64(df)+.5))
 		ideal += idf
+		add := func(at int, tf float64) {
+			if sc.words[at] == 0 {
+				sc.touched = append(sc.touched, int32(at))
+			}
+			sc.words[at] += float32(idf * tf / (bm25K + tf))
+		}
 		for _, ss := range sc.spans {
 			seg, base := s.segments[ss.seg], s.base[ss.seg]
 			for _, p := range seg.postings[ss.start:ss.end] {
@@ -75,11 +86,19 @@ func (s *snapshot) lexical(terms []string, sc *scratch) float64 {
 					}
 				}
 				at := base + int(p.doc)
-				if sc.words[at] == 0 {
-					sc.touched = append(sc.touched, int32(at))
+				for len(more) > 0 && more[0].doc <= at {
+					if more[0].doc == at {
+						tf += more[0].weight
+					} else {
+						add(more[0].doc, more[0].weight)
+					}
+					more = more[1:]
 				}
-				sc.words[at] += float32(idf * tf / (bm25K + tf))
+				add(at, tf)
 			}
+		}
+		for _, m := range more {
+			add(m.doc, m.weight)
 		}
 	}
 	if ideal == 0 {

@@ -138,6 +138,10 @@ type Options struct {
 	// [DefaultEmbeddingTimeout]. The embedding of tools is bounded by the context
 	// of SetServer instead.
 	EmbeddingTimeout time.Duration
+
+	// Learning is what successful calls have taught, and goes on to teach. Nil means
+	// that nothing is learned.
+	Learning *Learning
 }
 
 // Server is one server's entry in the catalog.
@@ -163,6 +167,7 @@ type Catalog struct {
 	weight      float64 // ≤ 0: words alone
 	concurrency int
 	timeout     time.Duration
+	learning    *Learning // or nil
 
 	// mu makes the pair (snap, contents of vecs) change at once. Snapshots are
 	// immutable, so readers hold mu only to take one and to ask vecs.
@@ -188,6 +193,7 @@ func New(opts *Options) (*Catalog, error) {
 		weight:      o.VectorWeight,
 		concurrency: o.Concurrency,
 		timeout:     o.EmbeddingTimeout,
+		learning:    o.Learning,
 		snap:        &snapshot{base: []int{0}},
 	}
 	if c.embed == nil {

@@ -19,6 +19,9 @@ type Query struct {
 	// meant, and servers that fit it are preferred.
 	Server string
 
+	// Context is what is known of the conversation. Nil means nothing.
+	Context *Context
+
 	// Limit is the number of hits. Zero or less means [DefaultLimit]; more than
 	// 100 means 100.
 	Limit int

@@ -14,6 +14,7 @@ type run struct {
 	vec                    []float32
 	meanCosine             float64
 	onWords, onVec, onServ float64 // weights that add up to 1
+	deviation              float64 // what one standard deviation of a signal is worth
 }
 
 // scratch is the memory of a run, used again by later ones.
@@ -58,6 +59,7 @@ func (r *run) weigh(s *snapshot, words, servers, vecWeight, serverWeight float64
 	}
 	sum := r.onWords + r.onVec + r.onServ
 	r.onWords, r.onVec, r.onServ = r.onWords/sum, r.onVec/sum, r.onServ/sum
+	r.deviation = 1 / sum
 }
 
 // sampleCosines estimates mean and standard deviation of the cosines with vec

@@ -32,8 +32,10 @@ type search struct {
 	only       int   // index of the one segment to search, or -1
 	near       []int // documents from the vector store
 	runs       []*run
-	full       []uint64 // name keys of the texts
-	mentions   []uint64 // name keys of identifiers in the texts
+	prior      map[int]float64 // by document, in deviations
+	recent     []float64       // by segment: how much recent text is about the server
+	full       []uint64        // name keys of the texts
+	mentions   []uint64        // name keys of identifiers in the texts
 }
 
 // collect takes a snapshot and asks the vector store, at the same moment.
@@ -119,9 +121,10 @@ func (s *search) rank() {
 	if s.query.Server != "" && s.only < 0 {
 		hint, share = terms(clip(s.query.Server, maxEmbedRunes)), hintShare
 	}
+	s.addPriors()
 	for _, r := range s.runs {
 		r.scratch = s.catalog.scratch.Get().(*scratch)
-		onWords := s.snap.lexical(r.terms, r.scratch)
+		onWords := s.snap.lexical(r.terms, s.learned(r.terms), r.scratch)
 		onServ := 0.0
 		if s.only < 0 {
 			t := r.terms
@@ -178,6 +181,7 @@ func (s *search) meanVector() []float32 {
 // candidate is a hit in the making.
 type candidate struct {
 	doc  *doc
+	n    int // the document's number
 	tier int // 2: exact name, 1: name in other spelling or mentioned, 0: neither
 	x    float64
 }
@@ -195,11 +199,15 @@ func (s *search) hits(all bool) []Hit {
 		if s.query.Allow != nil && !s.query.Allow(d.id) {
 			continue
 		}
-		c := candidate{doc: d, tier: s.tier(d)}
+		c := candidate{doc: d, n: n, tier: s.tier(d)}
 		common := false
 		best, whole := 0.0, 0.0
 		for i, r := range s.runs {
 			x, ok := r.score(n, seg, d, floor)
+			x += r.deviation * s.prior[n]
+			if s.recent != nil {
+				x += r.onServ * recentShare * s.recent[seg]
+			}
 			common = common || ok
 			if i < len(s.texts) {
 				best = max(best, x)
@@ -215,10 +223,10 @@ func (s *search) hits(all bool) []Hit {
 			found = append(found, c)
 		}
 	}
-	slices.SortFunc(found, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(b.tier, a.tier), cmp.Compare(b.x, a.x), strings.Compare(a.doc.id, b.doc.id),
-			strings.Compare(a.doc.tool.Server, b.doc.tool.Server))
-	})
+	slices.SortFunc(found, better)
+	if s.drawAfter(found) {
+		slices.SortFunc(found, better)
+	}
 	var out []Hit
 	for _, c := range found {
 		score := []float64{rankedShare * math.Sqrt(min(c.x, 1)), nearScore, 1}[c.tier]
@@ -228,6 +236,12 @@ func (s *search) hits(all bool) []Hit {
 		out = append(out, Hit{Tool: c.doc.tool, Score: score})
 	}
 	return out
+}
+
+// better orders candidates, the best first.
+func better(a, b candidate) int {
+	return cmp.Or(cmp.Compare(b.tier, a.tier), cmp.Compare(b.x, a.x), strings.Compare(a.doc.id, b.doc.id),
+		strings.Compare(a.doc.tool.Server, b.doc.tool.Server))
 }
 
 // tier tells whether the query names the tool.
