@@ -95,8 +95,11 @@ type Options struct {
 	Servers []mcpclient.Server
 	// Client bounds the connections to them.
 	Client mcpclient.Options
-	// Catalog configures the search.
+	// Catalog configures the search. Unless NoLearning is set, it has a
+	// [catalog.Learning] of its own if none is given.
 	Catalog catalog.Options
+	// NoLearning keeps the search from learning from successful calls.
+	NoLearning bool
 	// Sandbox configures the runs.
 	Sandbox sandbox.Options
 	// Store keeps the conversations, and what is learned from calls and results, for
@@ -136,7 +139,8 @@ type Conductor struct {
 	client  *mcpclient.Client
 	catalog *catalog.Catalog
 	states  conversation.States
-	shared  bool // the store may have other users, now or later
+	found   *searches // nil if nothing is learned
+	shared  bool      // the store may have other users, now or later
 	// storeCloser closes the store if New has opened it; nil otherwise.
 	storeCloser io.Closer
 	audit       Audit    // nil if there is none
@@ -192,6 +196,14 @@ func New(ctx context.Context, options *Options) (*Conductor, error) {
 		if *logger == nil {
 			*logger = c.opts.Logger
 		}
+	}
+	if c.opts.NoLearning {
+		c.opts.Catalog.Learning = nil
+	} else {
+		if c.opts.Catalog.Learning == nil {
+			c.opts.Catalog.Learning = catalog.NewLearning()
+		}
+		c.found = newSearches(c.opts.Catalog.Learning)
 	}
 	if err := c.prepare(ctx); err != nil {
 		return nil, errors.Join(err, c.Close())

@@ -109,6 +109,9 @@ type FindOptions struct {
 	Limit int
 	// MinScore leaves out what scores less, in [0, 1].
 	MinScore float64
+	// Recent are what the user said lately, latest last. It shifts the order a little,
+	// and finds nothing by itself.
+	Recent []string
 }
 
 // A FoundTool is one answer of [Conversation.FindTools].
@@ -168,7 +171,8 @@ func (v *Conversation) FindTools(ctx context.Context, query string, options *Fin
 	if len(texts) == 0 {
 		return result, nil
 	}
-	search := catalog.Query{Texts: texts, Server: opts.Server, Limit: opts.Limit, MinScore: opts.MinScore}
+	search := catalog.Query{Texts: texts, Server: opts.Server, Limit: opts.Limit, MinScore: opts.MinScore,
+		Context: &catalog.Context{Recent: opts.Recent, Used: v.c.found.used(v.id)}}
 	if len(v.policies) > 0 {
 		search.Allow = v.permits
 	}
@@ -178,8 +182,10 @@ func (v *Conversation) FindTools(ctx context.Context, query string, options *Fin
 	}
 	result.Lexical = found.Lexical
 	loaded := v.Loaded()
+	ids := make([]string, 0, len(found.Hits))
 	for _, hit := range found.Hits {
 		id := hit.Tool.ID()
+		ids = append(ids, id)
 		result.Tools = append(result.Tools, FoundTool{
 			Name:        id,
 			Server:      hit.Tool.Server,
@@ -189,6 +195,7 @@ func (v *Conversation) FindTools(ctx context.Context, query string, options *Fin
 			Loaded:      slices.Contains(loaded, id),
 		})
 	}
+	v.c.found.hasFound(v.id, texts, ids)
 	return result, nil
 }
 

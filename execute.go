@@ -126,6 +126,7 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 	result := v.result(run)
 	v.explainNames(state, program.Bindings, result)
 	v.remember(ctx, run)
+	v.c.found.hasCalled(v.id, result.Calls)
 	return result, errors.Join(err, finish(result))
 }
 
