@@ -32,7 +32,11 @@ const maxConfig = 1 << 20
 //	  "mcpServers": {
 //	    "files":  {"command": "npx", "args": ["-y", "@modelcontextprotocol/server-filesystem", "${HOME}/docs"],
 //	               "env": {"DEBUG": "${DEBUG:-0}"}, "cwd": "."},
-//	    "remote": {"url": "https://mcp.example.com/mcp", "headers": {"Authorization": "Bearer ${TOKEN}"}},
+//	    "remote": {"url": "https://mcp.example.com/mcp", "headers": {"Authorization": "Bearer ${TOKEN}"},
+//	               "tls": {"ca_file": "ca.pem", "cert_file": "me.pem", "key_file": "me.key", "server_name": "mcp.example.com"}},
+//	    "mine":   {"url": "https://mcp.example.org/mcp", "oauth": true}, // after "conductor login mine"
+//	    "machine": {"url": "https://mcp.example.org/mcp", "oauth": {"client_id": "me", "client_secret": "${SECRET}",
+//	               "client_credentials": true, "scopes": ["read"]}},
 //	    "old":    {"url": "https://mcp.example.com/sse", "type": "sse", "disabled": true}
 //	  },
 //	  "conductor": {
@@ -53,18 +57,22 @@ const maxConfig = 1 << 20
 //	    "store": "conversations",  // a folder, or a URL such as redis://localhost:6379/0
 //	    "keep_conversations": "720h", // after the last change
 //	    "policy": {"allow": ["github.*"], "deny": ["*.delete_*"]}, // tools, see [Policy]
-//	    "audit": {"file": "calls.jsonl", "arguments": false}       // a line for each call
+//	    "audit": {"file": "calls.jsonl", "arguments": false},      // a line for each call
+//	    "tokens": "tokens.json"    // of logins; else a file in the user's folder for configuration
 //	  }
 //	}
 //
 // (A real file has no comments.) Permissions are for every program; see
 // [sandbox.Permissions], and think twice. The type of a server is stdio, http,
 // streamable-http (the same as http), or sse; without it, it is stdio with a
-// command and http with a url. Servers keep the file's order. A relative cwd,
-// workspace, store, dir or audit file, and a relative deno with a separator in it, start
-// at the file's folder. A key "$schema" beside mcpServers is ignored.
+// command and http with a url. A server may also have "roots", folders that it is told
+// it may use, and "log_level". Servers keep the file's order. A relative cwd, root, file
+// of tls, workspace, store, dir, tokens or audit file, and a relative deno with a
+// separator in it, start at the file's folder. A key "$schema" beside mcpServers is
+// ignored.
 //
-// In command, args, cwd, url, deno, workspace, store, dir, the audit's file, the lists of
+// In command, args, cwd, url, roots, tls, the texts of oauth, tokens, deno, workspace,
+// store, dir, the audit's file, the lists of
 // permissions, policy and dependencies, and the values of env and headers, ${NAME} is
 // the environment variable NAME, which must be set, and ${NAME:-default} has a
 // default for one that is not set or empty. $${ stands for the characters ${; a $
@@ -105,12 +113,14 @@ func readBounded(path string) ([]byte, error) {
 
 // The keys, as they are listed in errors.
 var (
-	rootKeys      = []string{"mcpServers", "conductor"}
-	serverKeys    = []string{"command", "args", "env", "cwd", "url", "headers", "type", "disabled"}
+	rootKeys   = []string{"mcpServers", "conductor"}
+	serverKeys = []string{
+		"command", "args", "env", "cwd", "url", "headers", "oauth", "tls", "type", "roots", "log_level", "disabled",
+	}
 	conductorKeys = []string{
 		"deno", "timeout", "memory_mb", "connect_timeout", "call_timeout", "max_output", "max_value",
 		"isolation", "workspace", "permissions", "dependencies", "type_check", "store", "keep_conversations",
-		"policy", "audit", "workspaces",
+		"policy", "audit", "workspaces", "tokens",
 	}
 	permissionKeys = []string{"net", "read", "write", "env", "run", "ffi", "sys", "import"}
 )
@@ -126,6 +136,7 @@ var otherNames = map[string]string{
 type configReader struct {
 	file, dir string
 	verbatim  bool // leave ${…} alone
+	tokens    string
 	problems  []error
 }
 
@@ -159,6 +170,7 @@ func (r *configReader) root(data []byte) *Options {
 			r.conductor(f.key, f.value, options)
 		}
 	}
+	r.keepTokens(options)
 	return options
 }
 
@@ -243,6 +255,14 @@ func (r *configReader) server(path, name string, raw json.RawMessage) mcpclient.
 			r.texts(at, f.value, s.Header.Add)
 		case "type":
 			s.Type = r.transport(at, f.value)
+		case "oauth":
+			s.OAuth = r.oauth(at, f.value)
+		case "tls":
+			s.TLS = r.tls(at, f.value)
+		case "roots":
+			s.Roots = r.roots(at, f.value)
+		case "log_level":
+			s.LogLevel = r.logLevel(at, f.value)
 		}
 	}
 	if len(r.problems) == before {
@@ -271,8 +291,16 @@ func (r *configReader) combination(path string, s *mcpclient.Server, has map[str
 			r.problem(join(path, key), "needs a command")
 		}
 	}
-	if has["headers"] && !has["url"] {
-		r.problem(join(path, "headers"), "needs a url")
+	for _, key := range []string{"headers", "oauth", "tls"} {
+		if has[key] && !has["url"] {
+			r.problem(join(path, key), "needs a url")
+		}
+	}
+	if s.OAuth != nil && len(s.Header.Values("Authorization")) > 0 {
+		r.problem(join(path, "oauth"), "is of no use beside the header Authorization; want one of them")
+	}
+	if s.TLS != nil && strings.HasPrefix(s.URL, "http://") {
+		r.problem(join(path, "tls"), "needs a url with https://")
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Env)) {
 		value := s.Env[name]
@@ -354,6 +382,8 @@ func (r *configReader) conductor(path string, raw json.RawMessage, options *Opti
 			options.KeepConversations = r.duration(at, f.value, math.MaxInt64)
 		case "policy":
 			r.policy(at, f.value, &options.Policy)
+		case "tokens":
+			r.tokens = r.fromDir(r.expanded(at, f.value))
 		case "workspaces":
 			r.workspaces(at, f.value, &options.Workspaces)
 		case "audit":

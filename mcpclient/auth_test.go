@@ -2,14 +2,10 @@ package mcpclient_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,156 +18,17 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/conductor/conductor/internal/leaktest"
+	"github.com/conductor/conductor/internal/oauthtest"
 	"github.com/conductor/conductor/mcpclient"
 )
 
-// A guarded server asks for a token, and is its own authorization server.
-type guarded struct {
-	*httptest.Server
-	t *testing.T
+// A guarded server asks for a token.
+type guarded struct{ *oauthtest.Server }
 
-	mu        sync.Mutex
-	good      map[string]bool   // access tokens
-	refreshes map[string]bool   // refresh tokens
-	verifiers map[string]string // challenges by code
-	issued    int
-	logins    int
-	refreshed int
-	lifetime  int // seconds that tokens say they live
-	deny      bool
-}
-
-const clientSecret = "s3cret-of-the-client"
+const clientSecret = oauthtest.ClientSecret
 
 func newGuarded(t *testing.T, opts *mcp.StreamableHTTPOptions) *guarded {
-	g := &guarded{t: t, good: map[string]bool{}, refreshes: map[string]bool{}, verifiers: map[string]string{}, lifetime: 3600}
-	tools := streamable(t, opts)
-	mux := http.NewServeMux()
-	mux.HandleFunc("/mcp", func(w http.ResponseWriter, r *http.Request) {
-		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-		g.mu.Lock()
-		ok := g.good[token]
-		g.mu.Unlock()
-		if !ok {
-			w.Header().Set("WWW-Authenticate", `Bearer resource_metadata="`+g.URL+`/.well-known/oauth-protected-resource/mcp"`)
-			http.Error(w, "no good: "+token, http.StatusUnauthorized)
-			return
-		}
-		tools.ServeHTTP(w, r)
-	})
-	answer := func(path string, value func() any) {
-		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			_ = json.NewEncoder(w).Encode(value())
-		})
-	}
-	answer("/.well-known/oauth-protected-resource/mcp", func() any {
-		return map[string]any{"resource": g.URL + "/mcp", "authorization_servers": []string{g.URL}}
-	})
-	answer("/.well-known/oauth-authorization-server", func() any {
-		return map[string]any{
-			"issuer": g.URL, "authorization_endpoint": g.URL + "/authorize", "token_endpoint": g.URL + "/token",
-			"registration_endpoint": g.URL + "/register", "response_types_supported": []string{"code"},
-			"code_challenge_methods_supported":      []string{"S256"},
-			"token_endpoint_auth_methods_supported": []string{"client_secret_post"},
-		}
-	})
-	mux.HandleFunc("/register", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(http.StatusCreated)
-		_ = json.NewEncoder(w).Encode(map[string]any{"client_id": "registered", "client_secret": clientSecret, "token_endpoint_auth_method": "client_secret_post"})
-	})
-	mux.HandleFunc("/authorize", g.authorize)
-	mux.HandleFunc("/token", g.token)
-	g.Server = httptest.NewServer(mux)
-	t.Cleanup(func() {
-		g.CloseClientConnections()
-		g.Close()
-	})
-	return g
-}
-
-func (g *guarded) authorize(w http.ResponseWriter, r *http.Request) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.logins++
-	q := r.URL.Query()
-	back := url.Values{"state": {q.Get("state")}}
-	if g.deny {
-		back.Set("error", "access_denied")
-		back.Set("error_description", "the user\x1b[31m said no")
-	} else {
-		code := fmt.Sprintf("code-%d", g.logins)
-		g.verifiers[code] = q.Get("code_challenge")
-		back.Set("code", code)
-	}
-	http.Redirect(w, r, q.Get("redirect_uri")+"?"+back.Encode(), http.StatusFound)
-}
-
-func (g *guarded) token(w http.ResponseWriter, r *http.Request) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	w.Header().Set("Content-Type", "application/json")
-	refuse := func() {
-		w.WriteHeader(http.StatusBadRequest)
-		// Some servers send back what they were sent.
-		_ = json.NewEncoder(w).Encode(map[string]string{"error": "invalid_grant", "error_description": "no good: " + r.FormValue("refresh_token") + r.FormValue("client_secret")})
-	}
-	switch r.FormValue("grant_type") {
-	case "authorization_code":
-		sum := sha256.Sum256([]byte(r.FormValue("code_verifier")))
-		if g.verifiers[r.FormValue("code")] != base64.RawURLEncoding.EncodeToString(sum[:]) || r.FormValue("client_secret") != clientSecret {
-			refuse()
-			return
-		}
-	case "refresh_token":
-		if !g.refreshes[r.FormValue("refresh_token")] {
-			refuse()
-			return
-		}
-		delete(g.refreshes, r.FormValue("refresh_token")) // good for one use
-		g.refreshed++
-	case "client_credentials":
-		if r.FormValue("client_id") != "machine" || r.FormValue("client_secret") != clientSecret {
-			refuse()
-			return
-		}
-	}
-	g.issued++
-	access, refresh := fmt.Sprintf("access-token-%d", g.issued), fmt.Sprintf("refresh-token-%d", g.issued)
-	g.good[access], g.refreshes[refresh] = true, true
-	_ = json.NewEncoder(w).Encode(map[string]any{"access_token": access, "refresh_token": refresh, "token_type": "Bearer", "expires_in": g.lifetime})
-}
-
-// revoke makes all access tokens bad, and the refresh tokens too.
-func (g *guarded) revoke(refreshes bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	clear(g.good)
-	if refreshes {
-		clear(g.refreshes)
-	}
-}
-
-func (g *guarded) counts() (logins, refreshed int) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.logins, g.refreshed
-}
-
-// browser is a user who agrees.
-func browser(ctx context.Context, address string) (string, error) {
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }, Transport: &http.Transport{DisableKeepAlives: true}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return "", err
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	return resp.Header.Get("Location"), nil
+	return &guarded{oauthtest.New(t, streamable(t, opts))}
 }
 
 func (g *guarded) server(o mcpclient.OAuth) mcpclient.Server {
@@ -192,13 +49,13 @@ func TestOAuth(t *testing.T) {
 		}
 	}
 
-	login := g.server(mcpclient.OAuth{Authorize: browser, RedirectURL: redirect, Store: store})
+	login := g.server(mcpclient.OAuth{Authorize: oauthtest.Agree, RedirectURL: redirect, Store: store})
 	c := connect(t, &mcpclient.Options{Logger: log}, login)
 	if s := c.Status()[0]; s.State != mcpclient.StateReady {
 		t.Fatalf("%s: %v", s.State, s.Err)
 	}
 	call(t, c, "guarded", "echo", `{"a":1}`)
-	if logins, _ := g.counts(); logins != 1 {
+	if logins, _ := g.Counts(); logins != 1 {
 		t.Errorf("%d logins", logins)
 	}
 	info, err := os.Stat(store.Path)
@@ -211,7 +68,7 @@ func TestOAuth(t *testing.T) {
 	// when the server takes it no more.
 	quiet := g.server(mcpclient.OAuth{Store: store})
 	c2 := connect(t, &mcpclient.Options{Logger: log}, quiet)
-	g.revoke(false)
+	g.Revoke(false)
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
@@ -221,17 +78,17 @@ func TestOAuth(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if logins, refreshed := g.counts(); logins != 1 || refreshed != 1 {
+	if logins, refreshed := g.Counts(); logins != 1 || refreshed != 1 {
 		t.Errorf("%d logins, %d refreshes", logins, refreshed)
 	}
 	// The first client finds what the second one has stored.
 	call(t, c, "guarded", "echo", `{}`)
-	if logins, refreshed := g.counts(); logins != 1 || refreshed != 1 {
+	if logins, refreshed := g.Counts(); logins != 1 || refreshed != 1 {
 		t.Errorf("%d logins, %d refreshes", logins, refreshed)
 	}
 
 	// When nothing helps, the reason says what to do.
-	g.revoke(true)
+	g.Revoke(true)
 	ce := callError(t, testContext(t), c2, "guarded", "echo", `{}`)
 	if !errors.Is(ce, mcpclient.ErrLoginRequired) || ce.OutcomeUnknown {
 		t.Errorf("error %+v", ce)
@@ -254,10 +111,10 @@ func TestOAuth(t *testing.T) {
 func TestOAuthExpiry(t *testing.T) {
 	leaktest.Check(t)
 	g := newGuarded(t, nil)
-	g.lifetime = 5 // less than the clock is trusted
-	c := ready(t, g.server(mcpclient.OAuth{Authorize: browser, RedirectURL: redirect}))
+	g.Lifetime = 5 // less than the clock is trusted
+	c := ready(t, g.server(mcpclient.OAuth{Authorize: oauthtest.Agree, RedirectURL: redirect}))
 	call(t, c, "guarded", "echo", `{}`)
-	if logins, refreshed := g.counts(); logins != 1 || refreshed == 0 {
+	if logins, refreshed := g.Counts(); logins != 1 || refreshed == 0 {
 		t.Errorf("%d logins, %d refreshes", logins, refreshed)
 	}
 }
@@ -270,11 +127,11 @@ func TestOAuthSlowLogin(t *testing.T) {
 			g := newGuarded(t, o)
 			s := g.server(mcpclient.OAuth{RedirectURL: redirect, Authorize: func(ctx context.Context, address string) (string, error) {
 				time.Sleep(1500 * time.Millisecond)
-				return browser(ctx, address)
+				return oauthtest.Agree(ctx, address)
 			}})
 			s.ConnectTimeout = time.Second
 			c := ready(t, s)
-			if logins, _ := g.counts(); logins != 1 || c.Status()[0].ProtocolVersion != name {
+			if logins, _ := g.Counts(); logins != 1 || c.Status()[0].ProtocolVersion != name {
 				t.Errorf("%d logins, protocol %s", logins, c.Status()[0].ProtocolVersion)
 			}
 		})
@@ -288,11 +145,11 @@ func TestOAuthFailures(t *testing.T) {
 		config mcpclient.OAuth
 		want   string
 	}{
-		{"denied", true, mcpclient.OAuth{Authorize: browser}, "the authorization server refused the login: access_denied the user said no"},
+		{"denied", true, mcpclient.OAuth{Authorize: oauthtest.Agree}, "the authorization server refused the login: access_denied the user said no"},
 		{"no code", false, mcpclient.OAuth{Authorize: func(context.Context, string) (string, error) { return redirect, nil }}, "returned a URL without a code"},
 		{"wrong state", false, mcpclient.OAuth{Authorize: func(context.Context, string) (string, error) { return redirect + "?code=x&state=y", nil }}, "state mismatch"},
 		{"host fails", false, mcpclient.OAuth{Authorize: func(context.Context, string) (string, error) { return "", errors.New("no browser") }}, "OAuth.Authorize: no browser"},
-		{"wrong secret", false, mcpclient.OAuth{Authorize: browser, ClientID: "mine", ClientSecret: "another-secret"}, "the authorization server answered with HTTP status 400 Bad Request invalid_grant no good: [redacted]"},
+		{"wrong secret", false, mcpclient.OAuth{Authorize: oauthtest.Agree, ClientID: "mine", ClientSecret: "another-secret"}, "the authorization server answered with HTTP status 400 Bad Request invalid_grant no good: [redacted]"},
 		{"nobody", false, mcpclient.OAuth{}, `a login is required: log in to server "guarded"`},
 		{"wrong machine", false, mcpclient.OAuth{ClientCredentials: true, ClientID: "other", ClientSecret: clientSecret}, "invalid_grant no good: [redacted]"},
 	}
@@ -300,7 +157,7 @@ func TestOAuthFailures(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			leaktest.Check(t)
 			g := newGuarded(t, nil)
-			g.deny = test.deny
+			g.Deny = test.deny
 			test.config.RedirectURL = redirect
 			c := connect(t, nil, g.server(test.config))
 			s := c.Status()[0]
@@ -308,7 +165,7 @@ func TestOAuthFailures(t *testing.T) {
 				t.Errorf("%s: %v\nwant %s", s.State, s.Err, test.want)
 			}
 			time.Sleep(50 * time.Millisecond)
-			if logins, _ := g.counts(); logins > 1 {
+			if logins, _ := g.Counts(); logins > 1 {
 				t.Errorf("%d logins", logins)
 			}
 		})
@@ -320,17 +177,17 @@ func TestClientCredentials(t *testing.T) {
 	g := newGuarded(t, nil)
 	c := ready(t, g.server(mcpclient.OAuth{ClientCredentials: true, ClientID: "machine", ClientSecret: clientSecret}))
 	call(t, c, "guarded", "echo", `{}`)
-	g.revoke(true)
+	g.Revoke(true)
 	call(t, c, "guarded", "echo", `{}`)
-	if g.issued != 2 {
-		t.Errorf("%d tokens", g.issued)
+	if issued := g.Issued(); issued != 2 {
+		t.Errorf("%d tokens", issued)
 	}
 }
 
 func TestBearer(t *testing.T) {
 	leaktest.Check(t)
 	g := newGuarded(t, nil)
-	g.good["first-token"] = true
+	g.Accept("first-token")
 	var mu sync.Mutex
 	var rejected []string
 	s := mcpclient.Server{Name: "guarded", URL: g.URL + "/mcp", Bearer: func(_ context.Context, old string) (string, error) {
@@ -341,16 +198,15 @@ func TestBearer(t *testing.T) {
 	}}
 	c := ready(t, s)
 	call(t, c, "guarded", "echo", `{}`)
-	g.mu.Lock()
-	g.good = map[string]bool{"second-token": true}
-	g.mu.Unlock()
+	g.Revoke(false)
+	g.Accept("second-token")
 	for range 3 {
 		call(t, c, "guarded", "echo", `{}`)
 	}
 	if !slices.Equal(rejected, []string{"", "first-token"}) {
 		t.Errorf("asked after %q", rejected)
 	}
-	g.revoke(true)
+	g.Revoke(true)
 	ce := callError(t, testContext(t), c, "guarded", "echo", `{}`)
 	wantText(t, ce.Error(), "the server asks for credentials (HTTP status 401): Server.Bearer returned the refused token again")
 	wantNoText(t, ce.Error()+fmt.Sprintf("%v %+v", s, c.Status()), "first-token", "second-token")
@@ -423,7 +279,7 @@ func TestAuthConfiguration(t *testing.T) {
 		{mcpclient.Server{Command: "x", Bearer: bearer}, "Bearer, OAuth and TLS need URL"},
 		{mcpclient.Server{URL: "https://x/", Bearer: bearer, OAuth: &mcpclient.OAuth{}}, "Bearer and OAuth are set"},
 		{mcpclient.Server{URL: "https://x/", Bearer: bearer, Header: http.Header{"Authorization": {"x"}}}, "Header has Authorization"},
-		{mcpclient.Server{URL: "https://x/", OAuth: &mcpclient.OAuth{Authorize: browser}}, "OAuth: Authorize needs RedirectURL"},
+		{mcpclient.Server{URL: "https://x/", OAuth: &mcpclient.OAuth{Authorize: oauthtest.Agree}}, "OAuth: Authorize needs RedirectURL"},
 		{mcpclient.Server{URL: "https://x/", OAuth: &mcpclient.OAuth{ClientCredentials: true}}, "OAuth: ClientCredentials needs ClientID and ClientSecret"},
 		{mcpclient.Server{URL: "https://x/", OAuth: &mcpclient.OAuth{ClientMetadataURL: "http://x/y"}}, "OAuth: ClientMetadataURL must be https://host/path"},
 		{mcpclient.Server{URL: "http://x/", TLS: &mcpclient.TLS{}}, "TLS needs a URL with https://"},

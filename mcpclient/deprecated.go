@@ -111,6 +111,9 @@ const (
 	LogEmergency LogLevel = "emergency"
 )
 
+// LogLevels are all levels, in that order.
+var LogLevels = []LogLevel{LogDebug, LogInfo, LogNotice, LogWarning, LogError, LogCritical, LogAlert, LogEmergency}
+
 // slogLevels are the levels of [log/slog] for those of MCP.
 var slogLevels = map[LogLevel]slog.Level{
 	LogDebug: slog.LevelDebug, LogInfo: slog.LevelInfo, LogNotice: slog.LevelInfo, LogWarning: slog.LevelWarn,

@@ -65,6 +65,15 @@ type TokenStore interface {
 	Delete(ctx context.Context, key string) error
 }
 
+// Logout forgets the token that [OAuth.Store] has for the server. It is no error if
+// there is none.
+func (s *Server) Logout(ctx context.Context) error {
+	if s.OAuth == nil || s.OAuth.Store == nil {
+		return nil
+	}
+	return s.OAuth.Store.Delete(ctx, tokenKey(s))
+}
+
 // MemoryTokens keeps tokens until the process ends. The zero value is empty.
 type MemoryTokens struct {
 	mu     sync.Mutex

@@ -44,6 +44,10 @@ func advise(status mcpclient.Status, server *mcpclient.Server, connectTimeout ti
 		return adviseSilent(key, server, connectTimeout)
 	case says("process exited", "closed its standard output"):
 		return fmt.Sprintf("its own words usually say why: an argument (%sargs), or a variable that it needs. A server gets PATH, HOME and a few more variables of yours; hand others over in %senv, such as \"TOKEN\": \"${TOKEN}\"", key, key)
+	case errors.Is(status.Err, mcpclient.ErrLoginRequired):
+		return fmt.Sprintf("run \"conductor login --config FILE %s\"", status.Name)
+	case says("points to a login by OAuth"):
+		return fmt.Sprintf("set %soauth to true and run \"conductor login --config FILE %s\", or check %sheaders", key, status.Name, key)
 	case says("HTTP status 401", "HTTP status 403"):
 		return fmt.Sprintf("check %sheaders, usually {\"Authorization\": \"Bearer ${TOKEN}\"} with a token that is valid and may do this", key)
 	case says("HTTP status 404", "HTTP status 405"):

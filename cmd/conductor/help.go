@@ -50,6 +50,11 @@ Everything but "mcpServers" is optional.
       "url": "https://mcp.example.com/mcp",
       "headers": {"Authorization": "Bearer ${TOKEN}"}
     },
+    "mine": {"url": "https://mcp.example.org/mcp", "oauth": true},
+    "inside": {
+      "url": "https://mcp.internal/mcp",
+      "tls": {"ca_file": "ca.pem", "cert_file": "me.pem", "key_file": "me.key"}
+    },
     "old": {"url": "https://mcp.example.com/sse", "type": "sse", "disabled": true}
   },
   "conductor": {
@@ -64,18 +69,27 @@ Everything but "mcpServers" is optional.
     "keep_conversations": "720h",
     "policy": {"allow": ["files.*"], "deny": ["*.delete_*"]},
     "audit": {"file": "calls.jsonl", "arguments": false},
-    "workspaces": {"dir": "workspaces", "max_mb": 100, "max_files": 1000}
+    "workspaces": {"dir": "workspaces", "max_mb": 100, "max_files": 1000},
+    "tokens": "tokens.json"
   }
 }
 
 A server has a command (with args, env, cwd) or a url (with headers). Its type is
 stdio, http, streamable-http or sse; it is needed for sse only. A command gets PATH,
 HOME and a few more variables, and those in env; nothing else of your environment.
-A relative cwd, store, audit file or dir starts at the folder of the file.
+A relative cwd, store, audit file, dir or other path starts at the folder of the file.
+
+oauth is true for a server that asks for a login: "conductor login SERVER" makes it, and
+keeps the token in the file tokens (without it, in your folder for configuration). It may
+also be an object with client_id and client_secret of a registered client, with
+client_metadata_url, with scopes, and with client_credentials, which is true for a client
+that gets its tokens by itself. tls has ca_file, cert_file with key_file, server_name, and
+for tests insecure_accept_any_certificate. roots are folders that a server is told it may
+use; log_level (debug to emergency) is what it is asked to log.
 
 ${NAME} is the environment variable NAME, which must be set; ${NAME:-default} need not
-be. $${ stands for the characters ${. This holds in command, args, cwd, url, deno, store
-and the values of env and headers.
+be. $${ stands for the characters ${. This holds in command, args, cwd, url, deno, store,
+paths, the texts of oauth and the values of env and headers.
 
 In the section "conductor": deno is the deno executable (without it Conductor looks at
 $CONDUCTOR_DENO, PATH and its cache, and else fetches one with npm); timeout, of a

@@ -66,7 +66,7 @@ type command struct {
 type action func(ctx context.Context, s *streams, args []string) error
 
 func commands() []*command {
-	return []*command{mcpStartCommand(), execCommand(), findCommand(), specCommand(), generateCommand(), doctorCommand(), benchCommand(), evalSearchCommand(), versionCommand()}
+	return []*command{mcpStartCommand(), execCommand(), findCommand(), specCommand(), generateCommand(), doctorCommand(), loginCommand(), benchCommand(), evalSearchCommand(), versionCommand()}
 }
 
 // run is the command line. It returns the exit code.

@@ -39,8 +39,8 @@ func TestHelpConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(options.Servers) != 3 {
-		t.Errorf("%d servers, want 3", len(options.Servers))
+	if len(options.Servers) != 5 {
+		t.Errorf("%d servers, want 5", len(options.Servers))
 	}
 }
 
