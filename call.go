@@ -25,10 +25,26 @@ type programRun struct {
 	calls atomic.Int64
 	began time.Time
 	log   func(sandbox.Log) // nil if nobody listens
+
+	prompt     int64        // tokens, when the program began
+	callTokens atomic.Int64 // of the arguments and results of all calls
 }
 
 func (v *Conversation) newRun(state *conversation.State, log func(sandbox.Log)) *programRun {
-	return &programRun{v: v, id: uuid.NewString(), state: state, began: time.Now(), log: log}
+	return &programRun{v: v, id: uuid.NewString(), state: state, began: time.Now(), log: log, prompt: v.promptTokens()}
+}
+
+// counters are what the run adds to the conversation's.
+func (r *programRun) counters(result *Result, code string, took time.Duration) conversation.Counters {
+	c := conversation.Counters{
+		Runs: 1, Calls: int64(len(result.Calls)), RunTime: took,
+		PromptTokens: r.prompt, TextTokens: int64(estimateLong(code) + estimateLong(result.Text())),
+		CallTokens: r.callTokens.Load(),
+	}
+	if c.Calls > 0 {
+		c.CallingRuns, c.SchemaTokens = 1, r.v.schemaTokens()
+	}
+	return c
 }
 
 // progressSpacing keeps a server from filling a log with its progress.
@@ -70,9 +86,20 @@ func oneAtATime(log func(sandbox.Log)) func(sandbox.Log) {
 	}
 }
 
-// call makes one tool call, if it is permitted and recorded. Programs can forge a
-// target, so what they may call is checked again here.
+// call makes one tool call and counts what it would have taken without a program.
 func (r *programRun) call(ctx context.Context, call sandbox.Call) (json.RawMessage, error) {
+	value, err := r.make(ctx, call)
+	tokens := estimateLong(call.Args) + estimateLong(value)
+	if err != nil {
+		tokens += estimateLong(err.Error())
+	}
+	r.callTokens.Add(int64(tokens))
+	return value, err
+}
+
+// make makes one tool call, if it is permitted and recorded. Programs can forge a
+// target, so what they may call is checked again here.
+func (r *programRun) make(ctx context.Context, call sandbox.Call) (json.RawMessage, error) {
 	c, record := r.v.c, r.record(call)
 	to, ok := c.callee(call.Target)
 	if !ok || !r.state.HasLoaded(to.id) {

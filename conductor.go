@@ -146,6 +146,7 @@ type Conductor struct {
 	audit       Audit    // nil if there is none
 	logFile     *os.File // of the audit, or nil
 
+	pending    pendingCounters
 	workspaces *workspaces    // nil if there are none
 	background sync.WaitGroup // what goes on until Close
 
@@ -155,6 +156,8 @@ type Conductor struct {
 	indexed map[string]indexed         // what the catalog and the modules were made of, by name
 	// presentations are what prompts say of servers whose tools are known, by name.
 	presentations map[string]presentation
+	generation    int          // counts the changes of these
+	served        servedPrompt // of conversations that no policy of their own binds
 
 	// observed is what results of tools were seen to look like, by server.
 	observed map[string]*observed
@@ -181,6 +184,7 @@ func New(ctx context.Context, options *Options) (*Conductor, error) {
 		indexed:       map[string]indexed{},
 		presentations: map[string]presentation{},
 		observed:      map[string]*observed{},
+		generation:    1,
 		sandboxSlot:   make(chan *sandbox.Sandbox, 1),
 	}
 	c.closing, c.close = context.WithCancel(context.Background())

@@ -22,6 +22,7 @@ type Conversation struct {
 	id       string
 	user     string    // for the audit
 	policies []*Policy // all of which bind it
+	narrowed bool      // by other ones than the Conductor's
 
 	mu    sync.Mutex
 	state conversation.State // as this handle last saw it
@@ -196,6 +197,9 @@ func (v *Conversation) FindTools(ctx context.Context, query string, options *Fin
 		})
 	}
 	v.c.found.hasFound(v.id, texts, ids)
+	v.c.pending.add(v.id, conversation.Counters{
+		Searches: 1, PromptTokens: v.promptTokens(), TextTokens: int64(EstimateTokens(strings.Join(texts, "\n")) + EstimateTokens(result.Text())),
+	})
 	return result, nil
 }
 
@@ -257,10 +261,14 @@ func (v *Conversation) LoadToolSpec(ctx context.Context, names ...string) (*Load
 		loaded = append(loaded, conversation.LoadedTool{ID: id, Hash: server.SchemaHash(t.Name), Signature: cut(server.Signature(t.Name), maxSignature)})
 		result.Specs = append(result.Specs, ToolSpec{Name: id, Import: server.ImportLine(), TypeScript: server.Declaration(t.Name), Loaded: true})
 	}
+	spent := conversation.Counters{
+		Loads: 1, PromptTokens: v.promptTokens(), TextTokens: int64(EstimateTokens(strings.Join(names, "\n")) + EstimateTokens(result.Text())),
+	}
 	if len(loaded) == 0 {
+		v.c.pending.add(v.id, spent)
 		return result, nil
 	}
-	if err := v.update(ctx, func(s *conversation.State) error { return s.Load(loaded...) }); err != nil {
+	if err := v.count(ctx, spent, func(s *conversation.State) error { return s.Load(loaded...) }); err != nil {
 		return nil, err
 	}
 	result.Also = v.notLoaded(loaded)

@@ -111,7 +111,8 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 	program := &sandbox.Program{Code: code, Timeout: opts.Timeout, OnLog: log}
 	program.Modules = v.sources(state)
 	program.Bindings = v.carried(state, program.Modules)
-	program.Call = v.newRun(state, log).call
+	calls := v.newRun(state, log)
+	program.Call = calls.call
 	program.Missing = v.explainMissing
 	run, finish, err := v.runIn(ctx, box, program)
 	switch {
@@ -125,9 +126,10 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 	}
 	result := v.result(run)
 	v.explainNames(state, program.Bindings, result)
-	v.remember(ctx, run)
+	err = errors.Join(err, finish(result))
+	v.remember(ctx, run, calls.counters(result, code, run.Duration))
 	v.c.found.hasCalled(v.id, result.Calls)
-	return result, errors.Join(err, finish(result))
+	return result, err
 }
 
 // rememberTimeout bounds how long a result waits for the store.
@@ -136,11 +138,10 @@ const rememberTimeout = 10 * time.Second
 // remember keeps what a run leaves to later ones. The calls were made, whatever has
 // become of the caller, and of the store, since: a result that got lost because the
 // counters could not be saved would have them made again.
-func (v *Conversation) remember(ctx context.Context, run *sandbox.Result) {
+func (v *Conversation) remember(ctx context.Context, run *sandbox.Result, counters conversation.Counters) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rememberTimeout)
 	defer cancel()
-	err := v.update(ctx, func(s *conversation.State) error {
-		s.Counters.Add(conversation.Counters{Runs: 1, Calls: int64(len(run.Calls)), RunTime: run.Duration})
+	err := v.count(ctx, counters, func(s *conversation.State) error {
 		s.Bind(bound(run.Bindings)...)
 		return nil
 	})

@@ -118,7 +118,7 @@ func checkPattern(pattern string) string {
 func (v *Conversation) As(user string, policy *Policy) (*Conversation, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	as := &Conversation{c: v.c, id: v.id, user: v.user, policies: slices.Clip(v.policies), state: v.state}
+	as := &Conversation{c: v.c, id: v.id, user: v.user, policies: slices.Clip(v.policies), narrowed: v.narrowed, state: v.state}
 	if user != "" {
 		as.user = user
 	}
@@ -127,7 +127,7 @@ func (v *Conversation) As(user string, policy *Policy) (*Conversation, error) {
 		if err != nil {
 			return nil, err
 		}
-		as.policies = append(as.policies, &p)
+		as.policies, as.narrowed = append(as.policies, &p), true
 	}
 	return as, nil
 }

@@ -69,11 +69,36 @@ func (v *Conversation) Prompt() string {
 	state := v.state
 	v.mu.Unlock()
 
-	return v.servedPrompt() + v.loadedLines(&state) + v.driftLines(&state) + v.downLines()
+	served, _ := v.served()
+	return served + v.loadedLines(&state) + v.driftLines(&state) + v.downLines()
 }
 
-// servedPrompt is the part that is the same until the servers or their tools change.
-func (v *Conversation) servedPrompt() string {
+// A servedPrompt is the part of prompts that is the same until the servers or their
+// tools change. It is kept, since it is counted with every step of a conversation.
+type servedPrompt struct {
+	generation int // of the Conductor's modules
+	text       string
+	tokens     int
+}
+
+func (v *Conversation) served() (text string, tokens int) {
+	v.c.mu.RLock()
+	kept, generation := v.c.served, v.c.generation
+	v.c.mu.RUnlock()
+	if kept.generation == generation && !v.narrowed {
+		return kept.text, kept.tokens
+	}
+	now := servedPrompt{generation: generation, text: v.makeServed()}
+	now.tokens = EstimateTokens(now.text)
+	if !v.narrowed {
+		v.c.mu.Lock()
+		v.c.served = now
+		v.c.mu.Unlock()
+	}
+	return now.text, now.tokens
+}
+
+func (v *Conversation) makeServed() string {
 	var b strings.Builder
 	b.WriteString("# Tools by program\n\n" + promptRules)
 	if v.c.workspaces != nil {
@@ -113,13 +138,8 @@ func (v *Conversation) writeWhole(b *strings.Builder, server *codegen.Server) {
 		b.WriteString(" | " + shown.about)
 	}
 	b.WriteString("\n")
-	for _, name := range v.tools(server) {
-		t, _ := v.c.catalog.Tool(server.Name() + "." + name)
-		b.WriteString("  " + shown.signatures[name])
-		if about := oneLine(t.Description, maxWholeAbout); about != "" {
-			b.WriteString(" // " + about)
-		}
-		b.WriteString("\n")
+	for _, tool := range v.tools(server) {
+		b.WriteString("  " + shown.lines[tool] + "\n")
 	}
 }
 
@@ -160,17 +180,27 @@ func (v *Conversation) beside(server *codegen.Server) string {
 // A presentation is what the prompt says of a server as long as it does not change.
 type presentation struct {
 	about string // what the server says of itself, or nothing
-	// signatures are those of a server with few tools, as they were when it was indexed:
-	// what was observed of results since would change the prompt.
-	signatures map[string]string
+	// lines show the tools of a server with few, as they were when it was indexed: what
+	// was observed of results since would change the prompt.
+	lines map[string]string
+	// schemaTokens are those of the tools' definitions.
+	schemaTokens map[string]int
 }
 
-func present(s mcpclient.Status, module *codegen.Server) presentation {
-	p := presentation{about: oneLine(cmp.Or(s.Title, s.Instructions), maxAbout)}
-	if tools := module.Tools(); len(tools) <= maxWhole {
-		p.signatures = map[string]string{}
-		for _, tool := range tools {
-			p.signatures[tool] = module.Signature(tool)
+func present(s mcpclient.Status, module *codegen.Server, tools []mcpclient.Tool) presentation {
+	p := presentation{
+		about: oneLine(cmp.Or(s.Title, s.Instructions), maxAbout),
+		lines: map[string]string{}, schemaTokens: map[string]int{},
+	}
+	for i := range tools {
+		t := &tools[i]
+		p.schemaTokens[t.Name] = definitionOf(t)
+		if len(tools) > maxWhole {
+			continue
+		}
+		p.lines[t.Name] = module.Signature(t.Name)
+		if about := oneLine(t.Description, maxWholeAbout); about != "" {
+			p.lines[t.Name] += " // " + about
 		}
 	}
 	return p

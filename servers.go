@@ -143,6 +143,7 @@ func (c *Conductor) follow(s mcpclient.Status, tools []mcpclient.Tool) {
 		delete(c.modules, s.Name)
 		delete(c.indexed, s.Name)
 		delete(c.presentations, s.Name)
+		c.generation++
 	}
 }
 
@@ -157,7 +158,8 @@ func (c *Conductor) index(s mcpclient.Status, tools []mcpclient.Tool) {
 	module := codegen.NewServer(s.Name, tools, &codegen.Options{
 		BridgeModule: sandbox.BridgeModule, Resources: s.Capabilities.Resources, Prompts: s.Capabilities.Prompts,
 	})
-	c.modules[s.Name], c.indexed[s.Name], c.presentations[s.Name] = module, now, present(s, module)
+	c.modules[s.Name], c.indexed[s.Name], c.presentations[s.Name] = module, now, present(s, module, tools)
+	c.generation++
 	for _, t := range tools {
 		module.SetObserved(t.Name, c.observedOf(s.Name).known[shapeOf{t.Name, module.SchemaHash(t.Name)}])
 	}

@@ -100,18 +100,18 @@ func (u usage) String() string {
 func (w *workspaces) quota() usage         { return usage{w.MaxBytes, w.MaxFiles} }
 func (w *workspaces) exceeds(u usage) bool { return u.bytes > w.MaxBytes || u.files > w.MaxFiles }
 
-// changes compares two looks, in the order of the paths.
-func (before *look) changes(after *look) []FileChange {
+// changes compares with a later look, in the order of the paths.
+func (l *look) changes(after *look) []FileChange {
 	var all []FileChange
 	for path, f := range after.files {
-		switch old, ok := before.files[path]; {
+		switch old, ok := l.files[path]; {
 		case !ok:
 			all = append(all, FileChange{Path: path, Change: "created", Bytes: f.size})
 		case old != f:
 			all = append(all, FileChange{Path: path, Change: "changed", Bytes: f.size})
 		}
 	}
-	for path := range before.files {
+	for path := range l.files {
 		if _, ok := after.files[path]; !ok {
 			all = append(all, FileChange{Path: path, Change: "removed"})
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -145,6 +146,27 @@ func TestUpdateThatIsNone(t *testing.T) {
 	same, err := conversation.Update(t.Context(), store, key("a"), func(r *conversation.Record) error { return nil })
 	if err != nil || same.Version != made.Version {
 		t.Errorf("a change of nothing was saved: version %d after %d, %v", same.Version, made.Version, err)
+	}
+}
+
+// Every counter is added to, and none may be negative.
+func TestCountersAreComplete(t *testing.T) {
+	var one conversation.Counters
+	fields := reflect.ValueOf(&one).Elem()
+	for i := range fields.NumField() {
+		fields.Field(i).SetInt(1)
+	}
+	sum := one
+	sum.Add(one)
+	for i := range fields.NumField() {
+		if got := reflect.ValueOf(sum).Field(i).Int(); got != 2 {
+			t.Errorf("%s is %d, want 2", fields.Type().Field(i).Name, got)
+		}
+		s := conversation.State{}
+		reflect.ValueOf(&s.Counters).Elem().Field(i).SetInt(-1)
+		if _, err := s.Encode(); !errors.Is(err, conversation.ErrDamaged) {
+			t.Errorf("a negative %s: %v", fields.Type().Field(i).Name, err)
+		}
 	}
 }
 

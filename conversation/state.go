@@ -96,21 +96,47 @@ type Counters struct {
 	Calls int64 `json:"calls,omitempty"`
 	// RunTime is how long the programs ran.
 	RunTime time.Duration `json:"run_time_ns,omitempty"`
+	// Searches and Loads count how often tools were searched and loaded, CallingRuns the
+	// programs that made a call.
+	Searches    int64 `json:"searches,omitempty"`
+	Loads       int64 `json:"loads,omitempty"`
+	CallingRuns int64 `json:"calling_runs,omitempty"`
+	// PromptTokens and TextTokens are what the model was given before it searched, loaded
+	// or ran something, and what it wrote and read of that. SchemaTokens and CallTokens
+	// are what it would have been given of all tools, and of the calls, without programs.
+	PromptTokens int64 `json:"prompt_tokens,omitempty"`
+	TextTokens   int64 `json:"text_tokens,omitempty"`
+	SchemaTokens int64 `json:"schema_tokens,omitempty"`
+	CallTokens   int64 `json:"call_tokens,omitempty"`
+}
+
+// each pairs the counters with those of another one.
+func (c *Counters) each(other *Counters, do func(mine, others *int64)) {
+	for _, pair := range [][2]*int64{
+		{&c.Runs, &other.Runs}, {&c.Calls, &other.Calls}, {(*int64)(&c.RunTime), (*int64)(&other.RunTime)},
+		{&c.Searches, &other.Searches}, {&c.Loads, &other.Loads}, {&c.CallingRuns, &other.CallingRuns},
+		{&c.PromptTokens, &other.PromptTokens}, {&c.TextTokens, &other.TextTokens},
+		{&c.SchemaTokens, &other.SchemaTokens}, {&c.CallTokens, &other.CallTokens},
+	} {
+		do(pair[0], pair[1])
+	}
 }
 
 // Add adds to each counter. What is negative counts as nothing.
 func (c *Counters) Add(more Counters) {
-	c.Runs = addCount(c.Runs, more.Runs)
-	c.Calls = addCount(c.Calls, more.Calls)
-	c.RunTime = addCount(c.RunTime, more.RunTime)
+	c.each(&more, func(mine, others *int64) {
+		n, add := max(*mine, 0), max(*others, 0)
+		if *mine = n + add; n > math.MaxInt64-add {
+			*mine = math.MaxInt64
+		}
+	})
 }
 
-func addCount[N ~int64](n, more N) N {
-	n, more = max(n, 0), max(more, 0)
-	if n > math.MaxInt64-more {
-		return math.MaxInt64
-	}
-	return n + more
+// negative tells whether there is one that cannot be.
+func (c Counters) negative() bool {
+	found := false
+	c.each(&Counters{}, func(mine, _ *int64) { found = found || *mine < 0 })
+	return found
 }
 
 // Load adds tools to the loaded ones. Those that are loaded already stay in their
@@ -194,7 +220,7 @@ func (s *State) check() error {
 		}
 		names[b.Name] = true
 	}
-	if c := s.Counters; c.Runs < 0 || c.Calls < 0 || c.RunTime < 0 {
+	if s.Counters.negative() {
 		return fmt.Errorf("%w: a counter is negative", ErrDamaged)
 	}
 	return nil

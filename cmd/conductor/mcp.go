@@ -83,7 +83,7 @@ func serve(ctx context.Context, s *streams, options *conductor.Options, id strin
 		return c, nil
 	}
 	transport := &mcp.IOTransport{Reader: io.NopCloser(s.stdin), Writer: unclosed{s.stdout}}
-	err := mcpserver.Serve(ctx, transport, open, &mcpserver.Options{Servers: names, Conversation: id, Logger: options.Logger})
+	err := mcpserver.Serve(ctx, transport, open, &mcpserver.Options{Servers: names, Conversation: id, Workspaces: options.Workspaces.Dir != "", Logger: options.Logger})
 	var syntax *json.SyntaxError
 	if errors.As(err, &syntax) {
 		return fmt.Errorf("standard input has something else than an MCP client's messages: %w", err)

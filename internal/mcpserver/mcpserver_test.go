@@ -341,7 +341,7 @@ func schemaOf(t reflect.Type) object {
 		return object{"type": "string"}
 	case t.Kind() == reflect.Bool:
 		return object{"type": "boolean"}
-	case t.Kind() == reflect.Int:
+	case t.Kind() == reflect.Int, t.Kind() == reflect.Int64:
 		return object{"type": "integer"}
 	case t.Kind() == reflect.Float64:
 		return object{"type": "number"}
