@@ -66,10 +66,12 @@ const maxConfig = 1 << 20
 // [sandbox.Permissions], and think twice. The type of a server is stdio, http,
 // streamable-http (the same as http), or sse; without it, it is stdio with a
 // command and http with a url. A server may also have "roots", folders that it is told
-// it may use, and "log_level". Servers keep the file's order. A relative cwd, root, file
-// of tls, workspace, store, dir, tokens or audit file, and a relative deno with a
-// separator in it, start at the file's folder. A key "$schema" beside mcpServers is
-// ignored.
+// it may use, "log_level", and connect_timeout, call_timeout, max_call_timeout,
+// max_concurrency, sharing ("shared" or "per-conversation"), max_connections and
+// idle_timeout; see [mcpclient.Server]. Servers keep the file's order. A relative cwd,
+// root, file of tls, workspace, store, dir, tokens or audit file, and a relative deno
+// with a separator in it, start at the file's folder. A key "$schema" beside mcpServers
+// is ignored.
 //
 // In command, args, cwd, url, roots, tls, the texts of oauth, tokens, deno, workspace,
 // store, dir, the audit's file, the lists of
@@ -222,7 +224,7 @@ func (r *configReader) servers(path string, raw json.RawMessage, options *Option
 func (r *configReader) server(path, name string, raw json.RawMessage) mcpclient.Server {
 	s := mcpclient.Server{Name: name}
 	before := len(r.problems)
-	fields, ok := r.object(path, raw, serverKeys)
+	fields, ok := r.object(path, raw, append(serverKeys[:len(serverKeys):len(serverKeys)], limitKeys...))
 	if !ok {
 		return s
 	}
@@ -263,9 +265,12 @@ func (r *configReader) server(path, name string, raw json.RawMessage) mcpclient.
 			s.Roots = r.roots(at, f.value)
 		case "log_level":
 			s.LogLevel = r.logLevel(at, f.value)
+		default:
+			r.limit(at, f.key, f.value, &s)
 		}
 	}
 	if len(r.problems) == before {
+		r.limited(path, &s)
 		r.combination(path, &s, has)
 	}
 	return s

@@ -123,7 +123,8 @@ func section(text string) string { return `{"mcpServers": {}, "conductor": ` + t
 
 func TestReadConfigErrors(t *testing.T) {
 	t.Setenv("CONFIG_TEST_TOKEN", "s3cret\n")
-	const keys = " (the keys here are command, args, env, cwd, url, headers, oauth, tls, type, roots, log_level, disabled)"
+	const limits = ", connect_timeout, call_timeout, max_call_timeout, max_concurrency, sharing, max_connections, idle_timeout"
+	const keys = " (the keys here are command, args, env, cwd, url, headers, oauth, tls, type, roots, log_level, disabled" + limits + ")"
 	for _, test := range []struct {
 		name, text string
 		want       []string // each line after the name of the file

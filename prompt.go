@@ -133,7 +133,7 @@ func (v *Conversation) makeServed() string {
 // writeWhole shows all tools of a server.
 func (v *Conversation) writeWhole(b *strings.Builder, server *codegen.Server) {
 	shown := v.c.presentation(server.Name())
-	b.WriteString("- " + server.Name() + v.beside(server))
+	b.WriteString("- " + imported(server) + v.beside(server))
 	if shown.about != "" {
 		b.WriteString(" | " + shown.about)
 	}
@@ -156,9 +156,9 @@ func (v *Conversation) serverLine(server *codegen.Server, tokens int) string {
 			names[i] = oneLine(tools[i], maxAbout)
 		}
 		if shown == len(tools) {
-			return fmt.Sprintf("- %s (%d %s, complete): %s%s", server.Name(), shown, plural(shown, "tool"), strings.Join(names, ", "), end)
+			return fmt.Sprintf("- %s (%d %s, complete): %s%s", imported(server), shown, plural(shown, "tool"), strings.Join(names, ", "), end)
 		}
-		return fmt.Sprintf("- %s (%d tools, partial): %s, …%s", server.Name(), len(tools), strings.Join(names, ", "), end)
+		return fmt.Sprintf("- %s (%d tools, partial): %s, …%s", imported(server), len(tools), strings.Join(names, ", "), end)
 	}
 	most := min(len(tools), tokens) // a name is a token at least
 	if most == len(tools) && EstimateTokens(line(most)) <= tokens {
@@ -166,6 +166,14 @@ func (v *Conversation) serverLine(server *codegen.Server, tokens int) string {
 	}
 	shown := sort.Search(most, func(n int) bool { return EstimateTokens(line(n+1)) > tokens })
 	return line(max(shown, min(len(tools), 1)))
+}
+
+// imported is a server's name, with its module where that is called otherwise.
+func imported(server *codegen.Server) string {
+	if server.ModulePath() == "./mcp/"+server.Name() {
+		return server.Name()
+	}
+	return fmt.Sprintf("%s, imported from %q", server.Name(), server.ModulePath())
 }
 
 // beside names what a server offers beside its tools.

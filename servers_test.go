@@ -125,10 +125,21 @@ func TestManageServers(t *testing.T) {
 	if result := execute(t, conv, program); string(result.Value) != "2" {
 		t.Error(result.Text())
 	}
+	_, odd := shop(t)
+	odd.Name = "my shop"
+	if err := c.AddServer(t.Context(), odd); err != nil {
+		t.Fatal(err)
+	}
+	if prompt := conv.Prompt(); !strings.Contains(prompt, `my shop, imported from "./mcp/my_shop"`) {
+		t.Errorf("the prompt does not say what the module is called:\n%s", prompt)
+	}
+	if err := c.RemoveServer("my shop"); err != nil {
+		t.Fatal(err)
+	}
 	if err := c.RemoveServer("shop"); err != nil {
 		t.Fatal(err)
 	}
-	if len(c.Status()) != 2 || finds(t, conv, "orders of a customer", "shop.list_orders", "") || strings.Contains(conv.Prompt(), "shop") {
+	if len(c.Status()) != 2 || finds(t, conv, "orders of a customer", "shop.list_orders", "") || strings.Contains(conv.Prompt(), "- shop") {
 		t.Errorf("a removed server is still known: %+v\n%s", c.Status(), conv.Prompt())
 	}
 	for _, change := range []func(string) error{c.RemoveServer, c.DisableServer, c.EnableServer, c.ReconnectServer} {

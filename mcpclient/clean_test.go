@@ -2,6 +2,7 @@ package mcpclient
 
 import (
 	"errors"
+	"log/slog"
 	"net/url"
 	"strings"
 	"testing"
@@ -71,5 +72,20 @@ func TestEventTap(t *testing.T) {
 		if _, raw, _ := ex.state(); string(raw) != `{"n":1.0}` {
 			t.Errorf("in pieces of %d: got %s", size, raw)
 		}
+	}
+}
+
+func TestLineLogger(t *testing.T) {
+	var out strings.Builder
+	l := &lineLogger{logger: slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))}
+	const in = "one\n\n\x1b[31mtwo\x1b[0m\nlong "
+	for _, part := range []string{in[:2], in[2:], strings.Repeat("x", 5000), "\nrest without end"} {
+		if n, err := l.Write([]byte(part)); n != len(part) || err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
+	if len(lines) != 3 || !strings.HasSuffix(lines[0], "stderr=one") || !strings.HasSuffix(lines[1], "stderr=two") || len(lines[2]) > 1200 || !strings.Contains(lines[2], "long xxx") {
+		t.Errorf("logged %q", lines)
 	}
 }

@@ -90,7 +90,7 @@ func (c *connection) dial(ctx context.Context, version string) (*link, error) {
 func (l *link) transport(ctx context.Context, s *Server, tail *ring) (mcp.Transport, error) {
 	switch s.Type {
 	case TypeStdio:
-		proc, err := startProcess(s, tail)
+		proc, err := startProcess(s, tail, &lineLogger{logger: l.of.opts.Logger.With("server", s.Name)})
 		if err != nil {
 			return nil, err
 		}

@@ -193,7 +193,8 @@ type Options struct {
 	// failed. Default 5,000.
 	MaxTools int
 	// Logger gets what has no one to return to, such as a lost connection or a
-	// dropped tool. Nil discards it.
+	// dropped tool, and at the level Debug what servers write to their standard error.
+	// Nil discards it.
 	Logger *slog.Logger
 	// ClientName and ClientVersion are told to servers. Default "conductor" and
 	// [Version].

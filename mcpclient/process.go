@@ -33,8 +33,8 @@ type process struct {
 	stop func() error  // see shutdown; runs once
 }
 
-// startProcess starts the command of s. Its stderr goes to tail.
-func startProcess(s *Server, tail *ring) (*process, error) {
+// startProcess starts the command of s. Its stderr goes to tail, and to also.
+func startProcess(s *Server, tail *ring, also io.Writer) (*process, error) {
 	cmd := exec.Command(s.Command, s.Args...)
 	cmd.Dir = s.Dir
 	cmd.Env = environ(s.Env)
@@ -68,7 +68,7 @@ func startProcess(s *Server, tail *ring) (*process, error) {
 	drained := make(chan struct{})
 	go func() {
 		defer close(drained)
-		_, _ = io.Copy(tail, errR) // ends with the pipe, whatever the reason
+		_, _ = io.Copy(io.MultiWriter(tail, also), errR) // ends with the pipe, whatever the reason
 	}()
 	go func() {
 		defer close(p.done)

@@ -1,6 +1,11 @@
 package mcpclient
 
-import "sync"
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"sync"
+)
 
 // stderrTail is how much of a server's stderr is kept.
 const stderrTail = 2 << 10
@@ -44,4 +49,37 @@ func (r *ring) reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.buf, r.cut = nil, false
+}
+
+// maxLogLine bounds a line of stderr that is logged.
+const maxLogLine = 1 << 10
+
+// lineLogger logs what is written to it, line by line.
+type lineLogger struct {
+	logger *slog.Logger
+	line   []byte
+}
+
+// Write implements io.Writer. It never fails.
+func (l *lineLogger) Write(p []byte) (int, error) {
+	n := len(p)
+	if !l.logger.Enabled(context.Background(), slog.LevelDebug) {
+		return n, nil
+	}
+	for len(p) > 0 {
+		end := bytes.IndexByte(p, '\n')
+		part := p
+		if end >= 0 {
+			part = p[:end]
+		}
+		l.line = append(l.line, part[:min(len(part), maxLogLine+1-min(len(l.line), maxLogLine+1))]...)
+		if end < 0 {
+			break
+		}
+		if text := clean(string(l.line), maxLogLine); text != "" {
+			l.logger.Debug("MCP server wrote", "stderr", text)
+		}
+		l.line, p = l.line[:0], p[end+1:]
+	}
+	return n, nil
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/conductor/conductor"
+	"github.com/conductor/conductor/codegen"
 	"github.com/conductor/conductor/mcpclient"
 	"github.com/conductor/conductor/sandbox"
 )
@@ -93,13 +94,15 @@ type configReport struct {
 }
 
 type serverReport struct {
-	Name      string  `json:"name"`
-	State     string  `json:"state"` // ready, failed or disabled
-	Transport string  `json:"transport"`
-	Server    string  `json:"server,omitempty"`
-	Version   string  `json:"version,omitempty"`
-	Protocol  string  `json:"protocol,omitempty"`
-	Tools     int     `json:"tools"`
+	Name      string `json:"name"`
+	State     string `json:"state"` // ready, failed or disabled
+	Transport string `json:"transport"`
+	Server    string `json:"server,omitempty"`
+	Version   string `json:"version,omitempty"`
+	Protocol  string `json:"protocol,omitempty"`
+	Tools     int    `json:"tools"`
+	// Module is what programs import, if that is not "./mcp/" and the name.
+	Module    string  `json:"module,omitempty"`
 	ConnectMS float64 `json:"connect_ms"`
 	Reason    string  `json:"reason,omitempty"`
 	Stderr    string  `json:"stderr,omitempty"`
@@ -206,6 +209,9 @@ func (r *report) examineServers(ctx context.Context, s *streams, options *conduc
 			Name: status.Name, State: doctorState(status.State), Transport: status.Transport,
 			Server: printable(status.ServerName), Version: printable(status.ServerVersion), Protocol: status.ProtocolVersion,
 			Tools: status.Tools, ConnectMS: milliseconds(status.ConnectTime), Stderr: status.Stderr,
+		}
+		if module := codegen.ModulePath(status.Name); module != "./mcp/"+status.Name {
+			server.Module = module
 		}
 		if status.Err != nil {
 			server.Reason = withoutTail(printable(status.Err.Error()), status.Stderr)

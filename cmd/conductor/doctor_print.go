@@ -64,6 +64,9 @@ func (r *report) printConfig(w io.Writer) {
 		switch s.State {
 		case "ready":
 			fmt.Fprintf(w, "  ok        %-*s  %s, %s, connected in %.0f ms: %s %s\n", width, s.Name, plural(s.Tools, "tool"), s.Transport, s.ConnectMS, s.Server, s.Version)
+			if s.Module != "" {
+				details(w, fmt.Sprintf("programs import it from %q", s.Module), "", "")
+			}
 		case "failed":
 			fmt.Fprintf(w, "  failed    %-*s  %s, after %.0f ms\n", width, s.Name, s.Transport, s.ConnectMS)
 			details(w, s.Reason, s.Stderr, s.Advice)

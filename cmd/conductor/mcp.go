@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -59,7 +60,7 @@ func serve(ctx context.Context, s *streams, options *conductor.Options, id strin
 	fmt.Fprintf(s.stderr, "conductor %s: an MCP server for %s; waiting for a client on standard input\n", conductor.Version, plural(len(names), "server"))
 
 	options.Client.StartupWait = 0 // a client should not wait for the slowest
-	options.Client.OnChange = func(status mcpclient.Status, _ []mcpclient.Tool) { reportState(s.stderr, status) }
+	options.Client.OnChange = newReporter(s.stderr).report
 	// Tools can be found and loaded while Deno is being fetched, or if there is none.
 	options.LazySandbox = true
 	denoCtx, cancel := context.WithCancel(ctx)
@@ -91,13 +92,33 @@ func serve(ctx context.Context, s *streams, options *conductor.Options, id strin
 	return err
 }
 
-func reportState(w io.Writer, s mcpclient.Status) {
+// A reporter tells people what becomes of the servers, and each thing once: a server
+// that is tried again and again fails for the same reason.
+type reporter struct {
+	mu   sync.Mutex
+	w    io.Writer
+	last map[string]string // what was told of each server
+}
+
+func newReporter(w io.Writer) *reporter { return &reporter{w: w, last: map[string]string{}} }
+
+func (r *reporter) report(s mcpclient.Status, _ []mcpclient.Tool) {
+	line := ""
 	switch s.State {
 	case mcpclient.StateReady:
-		fmt.Fprintf(w, "conductor: server %s is ready: %s\n", s.Name, plural(s.Tools, "tool"))
-	case mcpclient.StateFailed, mcpclient.StateBackoff, mcpclient.StateDegraded:
-		fmt.Fprintf(w, "conductor: server %s is not available: %s\n", s.Name, indentRest(printable(s.Err.Error())))
+		line = "is ready: " + plural(s.Tools, "tool")
+	case mcpclient.StateDegraded:
+		line = "is in trouble: " + indentRest(printable(s.Err.Error()))
+	case mcpclient.StateFailed, mcpclient.StateBackoff:
+		line = "is not available: " + indentRest(printable(s.Err.Error()))
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if line == "" || line == r.last[s.Name] {
+		return
+	}
+	r.last[s.Name] = line
+	fmt.Fprintf(r.w, "conductor: server %s %s\n", s.Name, line)
 }
 
 // unclosed is a writer that is not ours to close.
