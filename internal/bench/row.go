@@ -56,7 +56,8 @@ type promise struct {
 	measure func(context.Context, *Env) (Row, error)
 }
 
-// A limit is "p50 <= 4" or the like, of "p50", "p90", "p99" or "ratio".
+// A limit is "p50 <= 4" or the like, of "p50", "p90", "p99", "ratio" (of the p50) or
+// "p99 ratio".
 type limit struct {
 	of    string
 	least bool // the bound is the least, and not the most
@@ -80,6 +81,8 @@ var promises = []promise{
 		limits: []limit{most("p50", 15)}, deno: true, measure: typed(1000)},
 	{name: "call", what: "one tool call from inside a program, over a direct go-sdk call to the same server", unit: "ms",
 		limits: []limit{most("ratio", 1.6)}, deno: true, measure: toolCall},
+	{name: "neighbour", what: "a call of a server beside others that exit, die, hang and refuse, over one beside nobody", unit: "ms",
+		limits: []limit{most("p99 ratio", 2)}, measure: neighbour},
 	{name: "sustained", what: "sustained runs on all cores, against bare deno run of the same file", unit: "runs/s",
 		limits: []limit{least("ratio", 0.8)}, deno: true, measure: sustained},
 	{name: "find", what: "FindTools among 1,000 tools, built-in embedder", unit: "ms",
@@ -153,10 +156,15 @@ func (p *promise) judge(row *Row) {
 			value = row.Measured.P90
 		case "p99":
 			value = row.Measured.P99
-			if row.Measured.Samples < fewSamples && l.bound > 0 {
-				row.Notes = append(row.Notes, fmt.Sprintf("the p99 is not judged: that takes %d samples", fewSamples))
-				continue
+		case "p99 ratio":
+			if value = 0; row.Baseline != nil && row.Baseline.P99 > 0 {
+				value = row.Measured.P99 / row.Baseline.P99
 			}
+			row.Notes = append(row.Notes, fmt.Sprintf("the ratio of the p99 is %.2f", value))
+		}
+		if strings.HasPrefix(l.of, "p99") && row.Measured.Samples < fewSamples && l.bound > 0 {
+			row.Notes = append(row.Notes, fmt.Sprintf("the p99 is not judged: that takes %d samples", fewSamples))
+			continue
 		}
 		row.Met = row.Met && (value >= l.bound || !l.least) && (value <= l.bound || l.least)
 	}
@@ -170,7 +178,7 @@ func (p *promise) text() string {
 		if l.least {
 			sign = ">="
 		}
-		if l.of == "ratio" {
+		if strings.HasSuffix(l.of, "ratio") {
 			unit = ""
 		}
 		parts = append(parts, fmt.Sprintf("%s %s %v%s", l.of, sign, l.bound, unit))
