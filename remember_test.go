@@ -2,7 +2,11 @@ package conductor_test
 
 import (
 	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -159,5 +163,61 @@ Changed since you loaded it (load_tool_spec shows the new types):
 	}
 	if result := execute(t, conv, "return (await crm.query({ sql: 'a' })).length"); result.Phase != sandbox.PhaseOK {
 		t.Error(result.Text())
+	}
+}
+
+// Several goroutines use one conversation, by one handle and by several: what each of
+// them does is remembered.
+func TestConcurrentUse(t *testing.T) {
+	leaktest.Check(t)
+	folder, err := conversation.OpenFolder(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, store := range map[string]conversation.Store{"memory": conversation.NewMemory(nil), "folder": folder} {
+		t.Run(name, func(t *testing.T) {
+			c := newConductor(t, &conductor.Options{Servers: []mcpclient.Server{{Name: "bulk", Transport: serve(t, bulk())}}, Store: store})
+			shared := newConversation(t, c)
+			const goroutines, rounds = 6, 4
+			var group sync.WaitGroup
+			for g := range goroutines {
+				group.Go(func() {
+					conv := shared
+					if g%2 == 1 {
+						var err error
+						if conv, err = c.Conversation(t.Context(), shared.ID()); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+					for i := range rounds {
+						tool := fmt.Sprintf("tool%d", g*rounds+i)
+						if _, err := conv.LoadToolSpec(t.Context(), "bulk."+tool); err != nil {
+							t.Error(err)
+						}
+						if !slices.Contains(conv.Loaded(), "bulk."+tool) || !strings.Contains(conv.Prompt(), "bulk."+tool+"(") {
+							t.Errorf("%s is not loaded right after it was", tool)
+						}
+						code := fmt.Sprintf("import { %s as mine%d } from './mcp/bulk';\nreturn (await Promise.all([mine%d({}), mine%d({})])).length", tool, g, g, g)
+						result, err := conv.Execute(t.Context(), code, nil)
+						if err != nil || result.Phase != sandbox.PhaseOK || string(result.Value) != "2" || len(result.Calls) != 2 {
+							t.Errorf("%v, %+v", err, result)
+						}
+						if _, err := conv.FindTools(t.Context(), "a tool", nil); err != nil {
+							t.Error(err)
+						}
+					}
+				})
+			}
+			group.Wait()
+			state, err := (&conversation.States{Store: store}).Load(t.Context(), shared.ID())
+			if err != nil {
+				t.Fatal(err)
+			}
+			const n = goroutines * rounds
+			if len(state.Loaded) != n || len(state.Bindings) != goroutines || state.Counters.Runs != n || state.Counters.Calls != 2*n {
+				t.Errorf("after %d turns: %d tools, %d bindings, %+v", n, len(state.Loaded), len(state.Bindings), state.Counters)
+			}
+		})
 	}
 }

@@ -46,23 +46,23 @@ type replicaAnswer struct {
 const replicaTools = 300
 
 // bulk is a server with many tools of which no result is declared.
-func bulk() mcpclient.Server {
+func bulk() *mcp.Server {
 	s := mcp.NewServer(&mcp.Implementation{Name: "bulk", Version: "1"}, nil)
 	for i := range replicaTools {
 		offer(s, fmt.Sprintf("tool%d", i), "A tool", `{"type":"object","properties":{"n":{"type":"integer"}}}`, func(_ context.Context, args object) *mcp.CallToolResult {
 			return text(`{"items":[{"size":1}]}`)
 		})
 	}
-	client, server := mcp.NewInMemoryTransports()
-	go func() { _ = s.Run(context.Background(), server) }() // to the end of the process
-	return mcpclient.Server{Name: "bulk", Transport: client}
+	return s
 }
 
 func replicaMain(store string) error {
 	defer conductor.SetLearning(50*time.Millisecond, 5)()
 	ctx := context.Background()
+	client, server := mcp.NewInMemoryTransports()
+	go func() { _ = bulk().Run(ctx, server) }() // to the end of the process
 	c, err := conductor.New(ctx, &conductor.Options{
-		Servers: []mcpclient.Server{bulk()}, StoreURL: store, LazySandbox: true,
+		Servers: []mcpclient.Server{{Name: "bulk", Transport: client}}, StoreURL: store, LazySandbox: true,
 		Sandbox: sandbox.Options{TypeCheck: sandbox.TypeCheckOff, PoolSize: 1},
 	})
 	if err != nil {
