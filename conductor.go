@@ -161,7 +161,7 @@ type Conductor struct {
 
 	// observed is what results of tools were seen to look like, by server.
 	observed map[string]*observed
-	learning *learning // nil if it is not shared
+	sharing  *sharing // nil if nothing is shared
 
 	// sandboxSlot holds nil or the sandbox; taking it is the lock.
 	sandboxSlot chan *sandbox.Sandbox
@@ -227,7 +227,7 @@ func New(ctx context.Context, options *Options) (*Conductor, error) {
 		return nil, errors.Join(fmt.Errorf("conductor: %w", err), c.Close())
 	}
 	if c.shared {
-		c.startLearning(ctx)
+		c.startSharing(ctx)
 	}
 	return c, nil
 }
@@ -288,7 +288,7 @@ func (c *Conductor) Close() error {
 			errs = append(errs, s.Close()) // ends the runs, and with them their calls
 		}
 		c.sandboxSlot <- s
-		c.learning.finish()
+		c.sharing.finish()
 		if c.client != nil {
 			errs = append(errs, c.client.Close())
 		}

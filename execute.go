@@ -129,6 +129,7 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 	err = errors.Join(err, finish(result))
 	v.remember(ctx, run, calls.counters(result, code, run.Duration))
 	v.c.found.hasCalled(v.id, result.Calls)
+	v.c.sharing.hasLearned()
 	return result, err
 }
 

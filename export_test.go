@@ -2,9 +2,15 @@ package conductor
 
 import "time"
 
-// SetLearning lets what is learned be shared more often, until restore is called.
-func SetLearning(every time.Duration, after int) (restore func()) {
-	oldEvery, oldAfter := learnEvery, learnAfter
-	learnEvery, learnAfter = every, after
-	return func() { learnEvery, learnAfter = oldEvery, oldAfter }
+// SetSharing lets what is learned be shared more often, until restore is called.
+func SetSharing(every time.Duration, after int) (restore func()) {
+	oldEvery, oldAfter := shareEvery, shareAfter
+	shareEvery, shareAfter = every, after
+	return func() { shareEvery, shareAfter = oldEvery, oldAfter }
+}
+
+// MergeShapes reads stored shapes and writes them again.
+func MergeShapes(stored []byte) ([]byte, error) {
+	_, merged, err := mergeShapes(stored, nil)
+	return merged, err
 }

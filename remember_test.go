@@ -1,12 +1,16 @@
 package conductor_test
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -217,6 +221,87 @@ func TestConcurrentUse(t *testing.T) {
 			const n = goroutines * rounds
 			if len(state.Loaded) != n || len(state.Bindings) != goroutines || state.Counters.Runs != n || state.Counters.Calls != 2*n {
 				t.Errorf("after %d turns: %d tools, %d bindings, %+v", n, len(state.Loaded), len(state.Bindings), state.Counters)
+			}
+		})
+	}
+}
+
+// poorStore fails for what is learned as long as it is down.
+type poorStore struct {
+	*conversation.Memory
+	down atomic.Bool
+}
+
+var errDown = errors.New("the store is down")
+
+func (s *poorStore) Load(ctx context.Context, key conversation.Key) (*conversation.Record, error) {
+	if s.down.Load() && strings.HasPrefix(key.Kind, "learned-") {
+		return nil, errDown
+	}
+	return s.Memory.Load(ctx, key)
+}
+
+// What one process has learned from searches and results, the next one knows; and a
+// store that fails for a while costs no turn, and nothing that was learned.
+func TestLearnedIsShared(t *testing.T) {
+	leaktest.Check(t)
+	const words = "quaxify the frobnicator of add notes"
+	store := &poorStore{Memory: conversation.NewMemory(nil)}
+	var log bytes.Buffer
+	t.Cleanup(conductor.SetSharing(time.Hour, 1)) // after each thing that is learned
+	store.down.Store(true)
+	c := newConductor(t, &conductor.Options{Servers: []mcpclient.Server{notes(t)}, Store: store, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	for range 3 {
+		conv := newConversation(t, c)
+		if _, err := conv.FindTools(t.Context(), words, nil); err != nil {
+			t.Fatal(err)
+		}
+		load(t, conv, "notes.add_note", "notes.search-notes")
+		result := execute(t, conv, `import * as n from "./mcp/notes"; await n.add_note({ text: "x" }); return n.search_notes({ query: "" })`)
+		if result.Phase != sandbox.PhaseOK {
+			t.Fatal(result.Text())
+		}
+	}
+	store.down.Store(false)
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(log.String(), "not shared now"); n != 1 || !strings.Contains(log.String(), errDown.Error()) {
+		t.Errorf("it was logged %d times, want once, with the reason:\n%s", n, &log)
+	}
+
+	next := newConversation(t, newConductor(t, &conductor.Options{Servers: []mcpclient.Server{notes(t)}, Store: store}))
+	found, err := next.FindTools(t.Context(), "quaxify my frobnicator", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Tools) == 0 || found.Tools[0].Name != "notes.add_note" {
+		t.Errorf("what searches led to is not known: %+v", found.Tools)
+	}
+	if spec := load(t, next, "notes.search-notes").Text(); !strings.Contains(spec, "Observed from 3 successful calls") || !strings.Contains(spec, "title: string") {
+		t.Errorf("what results look like is not known:\n%s", spec)
+	}
+}
+
+// What others have stored as learned is not believed either.
+func TestHostileLessons(t *testing.T) {
+	for name, data := range map[string]string{
+		"no JSON": "{", "no list": `{"format":1,"shapes":7}`, "newer": `{"format":2}`, "empty": "", "null": "null",
+		"no shape":   `{"format":1,"shapes":[{"tool":"search-notes","hash":"x","shape":7},{"tool":"\u0000","hash":"","shape":null}]}`,
+		"many":       `{"format":1,"shapes":[` + strings.Repeat(`{"tool":"a","hash":"b","shape":{}},`, 50_000) + `{}]}`,
+		"deep shape": `{"format":1,"shapes":[{"tool":"search-notes","hash":"x","shape":` + strings.Repeat(`{"version":1,"root":`, 2000) + "1" + strings.Repeat("}", 2000) + `}]}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := conversation.NewMemory(nil)
+			for _, key := range []conversation.Key{{Kind: "learned-shapes", ID: "notes"}, {Kind: "learned-search", ID: "catalog"}} {
+				if err := store.Save(t.Context(), &conversation.Record{Key: key, Data: []byte(data)}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			c := newConductor(t, &conductor.Options{LazySandbox: true, Servers: []mcpclient.Server{notes(t)}, Store: store})
+			conv := newConversation(t, c)
+			if spec := load(t, conv, "notes.search-notes").Text(); !strings.Contains(spec, "search_notes(") {
+				t.Errorf("the tool cannot be loaded:\n%s", spec)
 			}
 		})
 	}

@@ -57,7 +57,7 @@ func bulk() *mcp.Server {
 }
 
 func replicaMain(store string) error {
-	defer conductor.SetLearning(50*time.Millisecond, 5)()
+	defer conductor.SetSharing(50*time.Millisecond, 5)()
 	ctx := context.Background()
 	client, server := mcp.NewInMemoryTransports()
 	go func() { _ = bulk().Run(ctx, server) }() // to the end of the process

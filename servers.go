@@ -96,7 +96,7 @@ func (c *Conductor) AddServer(ctx context.Context, server mcpclient.Server) erro
 		c.unreserve(server.Name)
 		return fmt.Errorf("conductor: %w", err)
 	}
-	c.learning.learned() // others may know something of it
+	c.sharing.soon() // others may know something of it
 	return nil
 }
 

@@ -33,7 +33,6 @@ type observed struct {
 	// known is everything, unsaved what of it the store has not got. Both are needed:
 	// adding the same observations twice would count them twice.
 	known, unsaved map[shapeOf]*codegen.Shape
-	news           int // observations in unsaved
 }
 
 // observe learns what the results of a tool look like that declares no output: the
@@ -56,11 +55,9 @@ func (c *Conductor) observe(t *codegen.Tool, value json.RawMessage) {
 		return
 	}
 	o.known[of] = known.Merge(seen)
-	if c.learning != nil {
+	if c.sharing != nil {
 		o.unsaved[of] = o.unsaved[of].Merge(seen)
-		if o.news++; o.news%learnAfter == 0 {
-			c.learning.learned()
-		}
+		c.sharing.hasLearned()
 	}
 	c.showObserved(o, t.Server, of)
 }
@@ -86,19 +83,19 @@ func (c *Conductor) showObserved(o *observed, server string, of shapeOf) {
 
 // exchangeShapes brings the store and this process to the same knowledge of a server's
 // results.
-func (c *Conductor) exchangeShapes(ctx context.Context, l *learning, server string) error {
+func (c *Conductor) exchangeShapes(ctx context.Context, server string) error {
 	key := conversation.Key{Kind: kindShapes, ID: server}
 	if key.Check() != nil {
 		return nil // a name that no record can have
 	}
 	c.mu.Lock()
 	o := c.observedOf(server)
-	unsaved, news := o.unsaved, o.news
-	o.unsaved, o.news = map[shapeOf]*codegen.Shape{}, 0
+	unsaved := o.unsaved
+	o.unsaved = map[shapeOf]*codegen.Shape{}
 	c.mu.Unlock()
 
 	var stored map[shapeOf]*codegen.Shape
-	err := l.record(ctx, key, len(unsaved) > 0, func(data []byte) (merged []byte, err error) {
+	err := c.sharing.record(ctx, key, len(unsaved) > 0, func(data []byte) (merged []byte, err error) {
 		stored, merged, err = mergeShapes(data, unsaved)
 		return merged, err
 	})
@@ -109,7 +106,6 @@ func (c *Conductor) exchangeShapes(ctx context.Context, l *learning, server stri
 		for of, shape := range unsaved {
 			o.unsaved[of] = shape.Merge(o.unsaved[of])
 		}
-		o.news += news
 		if errors.Is(err, errSame) {
 			return nil
 		}
