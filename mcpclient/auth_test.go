@@ -172,6 +172,20 @@ func TestOAuthFailures(t *testing.T) {
 	}
 }
 
+// The older transport has no authorization of its own in the SDK.
+func TestOAuthOverSSE(t *testing.T) {
+	leaktest.Check(t)
+	tools := goodServer()
+	g := &guarded{oauthtest.New(t, mcp.NewSSEHandler(func(*http.Request) *mcp.Server { return tools }, nil))}
+	s := g.server(mcpclient.OAuth{Authorize: oauthtest.Agree, RedirectURL: redirect})
+	s.Type = mcpclient.TypeSSE
+	c := ready(t, s)
+	call(t, c, "guarded", "echo", `{}`)
+	if logins, _ := g.Counts(); logins != 1 {
+		t.Errorf("%d logins", logins)
+	}
+}
+
 func TestClientCredentials(t *testing.T) {
 	leaktest.Check(t)
 	g := newGuarded(t, nil)

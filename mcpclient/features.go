@@ -177,22 +177,27 @@ func listAll[T any](ctx context.Context, c *connection, opts *CallOptions, key s
 
 // forgetful is middleware that keeps the SDK from keeping what servers list and
 // what resources contain: its cache has no bound (protocol 2026-07-28), and the
-// answer was kept by the exchange already.
+// answer was kept by the exchange already. The SDK takes the key from the parameters,
+// which are ours and of no more use.
 func forgetful(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (mcp.Result, error) {
 		res, err := next(ctx, method, req)
 		if err != nil || res == nil {
 			return res, err
 		}
-		switch method {
-		case "resources/list":
+		switch p := req.GetParams().(type) {
+		case *mcp.ListResourcesParams:
+			p.Cursor = ""
 			return &mcp.ListResourcesResult{}, nil
-		case "resources/templates/list":
+		case *mcp.ListResourceTemplatesParams:
+			p.Cursor = ""
 			return &mcp.ListResourceTemplatesResult{}, nil
-		case "resources/read":
-			return &mcp.ReadResourceResult{}, nil
-		case "prompts/list":
+		case *mcp.ListPromptsParams:
+			p.Cursor = ""
 			return &mcp.ListPromptsResult{}, nil
+		case *mcp.ReadResourceParams:
+			p.URI = ""
+			return &mcp.ReadResourceResult{}, nil
 		}
 		return res, nil
 	}

@@ -305,6 +305,29 @@ func TestSubscribe(t *testing.T) {
 			}
 			break
 		}
+		// It outlives the connection.
+		if err := c.Reconnect("featured"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Settle(testContext(t), "featured"); err != nil {
+			t.Fatal(err)
+		}
+		for drained := false; !drained; {
+			select {
+			case <-updated:
+			default:
+				drained = true
+			}
+		}
+		eventually(t, "an update after reconnecting", func() bool {
+			call(t, c, "featured", "touch", "{}")
+			select {
+			case <-updated:
+				return true
+			case <-time.After(100 * time.Millisecond):
+				return false
+			}
+		})
 		if err := c.UnsubscribeResource(testContext(t), "featured", "mem://a", nil); err != nil {
 			t.Error(err)
 		}

@@ -83,6 +83,7 @@ func (c *connection) dial(ctx context.Context, version string) (*link, error) {
 		return l, err
 	}
 	l.askForLogs(ctx, s, o)
+	c.resubscribe(ctx, l)
 	return l, nil
 }
 

@@ -1,4 +1,5 @@
-// Package mcpclient connects to any number of MCP servers and calls their tools.
+// Package mcpclient connects to any number of MCP servers, calls their tools and uses
+// what else they offer.
 //
 //	c, err := mcpclient.Connect(ctx, []mcpclient.Server{
 //		{Name: "files", Command: "npx", Args: []string{"-y", "@modelcontextprotocol/server-filesystem", "."}},
@@ -25,6 +26,22 @@
 // A call is never repeated. If it is not known whether the server carried it
 // out, [CallError] says so.
 //
+// # Beside tools
+//
+// [Client.Resources], [Client.ReadResource], [Client.Prompts], [Client.Prompt] and
+// [Client.Complete] ask for what a server offers beside its tools;
+// [Status.Capabilities] says what that is. What a server asks of its client, input from
+// the user most of all, goes to [Options.Host]; a server is told of what is set there,
+// and refused everything else.
+//
+// # Credentials
+//
+// A server over HTTP gets what [Server.Header] has, or a token: from a callback
+// ([Server.Bearer]), or by OAuth 2.1 ([Server.OAuth]), in which case a user may have to
+// log in, and the token is kept in a [TokenStore] and renewed. [Server.TLS] is for
+// authorities of your own and for client certificates. A server that refuses the
+// credentials has failed, and is not tried again by itself.
+//
 // # Security
 //
 // A stdio server gets a minimal environment (see [Server]), its own process
@@ -32,7 +49,8 @@
 // is bounded: one message or response at 64 MiB, the tool list by
 // [Options.MaxTools]. Headers, user names, passwords and query values of a URL
 // go to the host of that URL only, also after a redirect, and never appear in
-// errors.
+// errors; neither do tokens. [Server], [OAuth] and [Token] print without their secrets,
+// whatever the verb.
 //
 // # Concurrency
 //

@@ -126,31 +126,3 @@ func (c *Client) ReadResource(ctx context.Context, server, uri string, opts *Cal
 	}
 	return w.Contents, nil
 }
-
-// SubscribeResource asks to be told when a resource changes; see
-// [Host.OnResourceUpdated]. It holds until [Client.UnsubscribeResource], or until
-// the connection is made anew.
-func (c *Client) SubscribeResource(ctx context.Context, server, uri string, opts *CallOptions) error {
-	return c.subscription(ctx, server, opts, "resources/subscribe", func(ctx context.Context, session *mcp.ClientSession) error {
-		return session.Subscribe(ctx, &mcp.SubscribeParams{URI: uri})
-	})
-}
-
-// UnsubscribeResource ends what [Client.SubscribeResource] began.
-func (c *Client) UnsubscribeResource(ctx context.Context, server, uri string, opts *CallOptions) error {
-	return c.subscription(ctx, server, opts, "resources/unsubscribe", func(ctx context.Context, session *mcp.ClientSession) error {
-		return session.Unsubscribe(ctx, &mcp.UnsubscribeParams{URI: uri})
-	})
-}
-
-func (c *Client) subscription(ctx context.Context, server string, opts *CallOptions, method string, send func(context.Context, *mcp.ClientSession) error) error {
-	conn, err := c.find(server)
-	if err != nil {
-		return err
-	}
-	_, err = conn.ask(ctx, request{
-		method: method, send: send, silent: true,
-		needs: func(has Capabilities) bool { return has.Subscribe },
-	}, opts)
-	return err
-}

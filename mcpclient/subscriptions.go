@@ -1,0 +1,114 @@
+package mcpclient
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// maxSubscriptions bounds the subscriptions to one server: with protocol 2026-07-28
+// each is a stream of its own.
+const maxSubscriptions = 100
+
+// subscriptions are what a connection has subscribed to, for the link after this one.
+type subscriptions struct {
+	mu   sync.Mutex
+	uris []string
+}
+
+// add reports whether there is room.
+func (s *subscriptions) add(uri string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case slices.Contains(s.uris, uri):
+		return true
+	case len(s.uris) >= maxSubscriptions:
+		return false
+	}
+	s.uris = append(s.uris, uri)
+	return true
+}
+
+func (s *subscriptions) remove(uri string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.uris = slices.DeleteFunc(s.uris, func(other string) bool { return other == uri })
+}
+
+func (s *subscriptions) all() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.uris)
+}
+
+// SubscribeResource asks to be told when a resource changes; see
+// [Host.OnResourceUpdated]. It holds until [Client.UnsubscribeResource]: a connection
+// that is made anew subscribes again, and what has changed in between is not known.
+// There are at most 100 subscriptions to a server.
+func (c *Client) SubscribeResource(ctx context.Context, server, uri string, opts *CallOptions) error {
+	conn, give, err := c.reach(server, opts)
+	if err != nil {
+		return err
+	}
+	defer give()
+	if !conn.subscribed.add(uri) {
+		return fmt.Errorf("server %q has %d subscriptions already, which is the most", server, maxSubscriptions)
+	}
+	_, err = conn.ask(ctx, request{method: "resources/subscribe", needs: hasSubscriptions, silent: true, send: subscribe(uri)}, opts)
+	if err != nil {
+		conn.subscribed.remove(uri)
+	}
+	return err
+}
+
+// UnsubscribeResource ends what [Client.SubscribeResource] began.
+func (c *Client) UnsubscribeResource(ctx context.Context, server, uri string, opts *CallOptions) error {
+	conn, give, err := c.reach(server, opts)
+	if err != nil {
+		return err
+	}
+	defer give()
+	conn.subscribed.remove(uri)
+	_, err = conn.ask(ctx, request{method: "resources/unsubscribe", needs: hasSubscriptions, silent: true,
+		send: func(ctx context.Context, session *mcp.ClientSession) error {
+			return session.Unsubscribe(ctx, &mcp.UnsubscribeParams{URI: uri})
+		}}, opts)
+	return err
+}
+
+func hasSubscriptions(has Capabilities) bool { return has.Subscribe }
+
+func subscribe(uri string) func(context.Context, *mcp.ClientSession) error {
+	return func(ctx context.Context, session *mcp.ClientSession) error {
+		return session.Subscribe(ctx, &mcp.SubscribeParams{URI: uri})
+	}
+}
+
+// reach returns the connection that a request goes to. The caller must give it back.
+func (c *Client) reach(server string, opts *CallOptions) (*connection, func(), error) {
+	conn, err := c.find(server)
+	if err != nil {
+		return nil, nil, err
+	}
+	if opts == nil {
+		return conn, func() {}, nil
+	}
+	return conn.of(opts.Conversation)
+}
+
+// resubscribe subscribes on a new link to what was subscribed to on the one before.
+func (c *connection) resubscribe(ctx context.Context, l *link) {
+	for _, uri := range c.subscribed.all() {
+		if !capabilities(l.session.InitializeResult()).Subscribe {
+			return
+		}
+		if err := subscribe(uri)(ctx, l.session); err != nil && !errors.Is(err, context.Canceled) {
+			c.opts.Logger.Warn("a subscription could not be renewed", "server", c.server.Name, "uri", clean(uri, 200), "reason", readable(err))
+		}
+	}
+}
