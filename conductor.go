@@ -47,6 +47,15 @@
 // server deserves its credentials is the host's decision, and so is what a model
 // may do with a tool that it can find: see [Policy] and [Audit].
 //
+// # Conversations
+//
+// What a conversation has loaded and imported is in a [conversation.Store], in memory
+// unless [Options.Store] or [Options.StoreURL] says otherwise. Replicas that share a store
+// share their conversations, and what searches and results have taught them. A program may
+// use what an earlier one of its conversation has imported. LoadToolSpec returns when the
+// store has what it loaded; a store that fails later is an error of the next turn, and not
+// of a program that has run.
+//
 // # Concurrency
 //
 // A [Conductor] and its [Conversation] values are safe for concurrent use. Runs,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -186,4 +187,20 @@ func FuzzFolderFile(f *testing.F) {
 			t.Errorf("read %+v", r)
 		}
 	})
+}
+
+func BenchmarkFolderUpdate(b *testing.B) { benchmarkUpdate(b, openFolder(b, b.TempDir())) }
+
+func BenchmarkMemoryUpdate(b *testing.B) { benchmarkUpdate(b, conversation.NewMemory(nil)) }
+
+// benchmarkUpdate loads a tool in a conversation that has twenty.
+func benchmarkUpdate(b *testing.B, store conversation.Store) {
+	states := &conversation.States{Store: store}
+	for i := 0; b.Loop(); i++ {
+		if _, err := states.Update(b.Context(), "a", func(s *conversation.State) error {
+			return s.Load(conversation.LoadedTool{ID: "s.t" + strconv.Itoa(i%20), Hash: "0123456789abcdef", Signature: strings.Repeat("x", 150)})
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

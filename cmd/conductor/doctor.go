@@ -23,8 +23,8 @@ func doctorCommand() *command {
 		usage: "[FLAGS]",
 		short: "say what is wrong with the set-up, and what to do",
 		long: `
-Looks for Deno, runs a small program with it, connects to every configured server, and
-says for each whether it works, and if not, why and what to do. Without --config it
+Looks for Deno, runs a small program with it, opens the store of the conversations if
+one is configured, connects to every configured server, and says for each whether it works, and if not, why and what to do. Without --config it
 looks at Deno only. It fetches Deno only with --fetch.
 
 Example:
@@ -65,6 +65,7 @@ type report struct {
 	Deno      denoReport    `json:"deno"`
 	Program   programReport `json:"program"`
 	Config    *configReport `json:"config,omitempty"`
+	Store     *storeReport  `json:"store,omitempty"`
 	// Servers is null unless there is a configuration that can be used.
 	Servers []serverReport `json:"servers,omitempty"`
 }
@@ -124,6 +125,10 @@ func examine(ctx context.Context, s *streams, config string, fetch bool) *report
 	}
 	prepare(options, s)
 	options.LazySandbox = true
+	if options.StoreURL != "" {
+		r.Store = examineStore(ctx, options.StoreURL)
+		options.StoreURL = "" // the servers are for themselves
+	}
 	var examined sync.WaitGroup
 	if r.Config != nil && len(r.Config.Problems) == 0 {
 		examined.Go(func() { r.examineServers(ctx, s, options) })
@@ -131,7 +136,7 @@ func examine(ctx context.Context, s *streams, config string, fetch bool) *report
 	examined.Go(func() { r.examineSandbox(ctx, &options.Sandbox, fetch) })
 	examined.Wait()
 
-	r.OK = r.Deno.State != "failed" && r.Program.State != "failed" && (r.Config == nil || len(r.Config.Problems) == 0)
+	r.OK = r.Deno.State != "failed" && r.Program.State != "failed" && (r.Config == nil || len(r.Config.Problems) == 0) && (r.Store == nil || r.Store.State == "ok")
 	for _, server := range r.Servers {
 		r.OK = r.OK && server.State != string(mcpclient.StateFailed)
 	}

@@ -26,6 +26,9 @@ func (r *report) print(w io.Writer) {
 		fmt.Fprint(w, "  failed    running a program\n")
 		details(w, r.Program.Reason, "", "")
 	}
+	if r.Store != nil {
+		r.Store.print(w)
+	}
 	if r.Config != nil {
 		r.printConfig(w)
 	}

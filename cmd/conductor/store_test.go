@@ -75,6 +75,20 @@ func TestStoreIsDown(t *testing.T) {
 	cli(t, "return 1", "exec", "--config", config, "-").check(t, exitMachinery, nil, []string{"the store: conversations in ", file})
 }
 
+func TestDoctorStore(t *testing.T) {
+	requireDeno(t)
+	leaktest.Check(t)
+	redis := redistest.Start(t)
+	config := writeConfig(t, `{"store": `+encode(t, redis)+`}`)
+	cli(t, "", "doctor", "--config", config).check(t, exitOK, []string{"Store\n  ok        " + redis + ", 0 conversations\n", "All is well"}, []string{"connecting"})
+	config = writeConfig(t, `{"store": "redis://:secret@127.0.0.1:1/0"}`, "notes", as(t, "notes"))
+	o := cli(t, "", "doctor", "--config", config)
+	o.check(t, exitFailed, []string{"Store\n  failed    redis://:xxxxx@127.0.0.1:1/0\n", "connection refused", "-> check conductor.store", "ok        notes"}, []string{"connecting"})
+	if strings.Contains(o.stdout+o.stderr, "secret") {
+		t.Errorf("the password is shown: %s%s", o.stdout, o.stderr)
+	}
+}
+
 // A client that starts the server again finds its conversation.
 func TestMCPStartConversation(t *testing.T) {
 	requireDeno(t)

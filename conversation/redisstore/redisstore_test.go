@@ -243,3 +243,14 @@ func Example() {
 	}
 	fmt.Println(state.LoadedIDs())
 }
+
+func BenchmarkUpdate(b *testing.B) {
+	states := &conversation.States{Store: open(b, redistest.Start(b))}
+	for i := 0; b.Loop(); i++ {
+		if _, err := states.Update(b.Context(), "a", func(s *conversation.State) error {
+			return s.Load(conversation.LoadedTool{ID: fmt.Sprintf("s.t%d", i%20), Hash: "0123456789abcdef", Signature: strings.Repeat("x", 150)})
+		}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
