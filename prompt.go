@@ -206,7 +206,7 @@ func present(s mcpclient.Status, module *codegen.Server, tools []mcpclient.Tool)
 		if len(tools) > maxWhole {
 			continue
 		}
-		p.lines[t.Name] = module.Signature(t.Name)
+		p.lines[t.Name] = shortSignature(module.Signature(t.Name))
 		if about := oneLine(t.Description, maxWholeAbout); about != "" {
 			p.lines[t.Name] += " // " + about
 		}
@@ -219,6 +219,9 @@ func (c *Conductor) presentation(server string) presentation {
 	defer c.mu.RUnlock()
 	return c.presentations[server]
 }
+
+// shortSignature leaves out a result of which nothing is known.
+func shortSignature(signature string) string { return strings.TrimSuffix(signature, ": Promise<any>") }
 
 func plural(n int, noun string) string {
 	if n == 1 {
@@ -254,7 +257,7 @@ func (v *Conversation) loadedLines(state *conversation.State) string {
 		if signature == "" {
 			signature = server.Signature(strings.TrimPrefix(loaded.ID, server.Name()+"."))
 		}
-		b.WriteString("- " + oneLine(signature, maxSignature) + "\n")
+		b.WriteString("- " + shortSignature(oneLine(signature, maxSignature)) + "\n")
 	}
 	return b.String()
 }

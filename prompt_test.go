@@ -36,11 +36,11 @@ func TestPromptOfFewTools(t *testing.T) {
 
 Tools:
 - notes | Notes and reminders
-  notes.add_note(args: { text: string }): Promise<any> // Write a note
-  notes.delete_note(args: { id: string }): Promise<any> // Delete a note for good
-  notes.scan(): Promise<any> // Scan a picture
-  notes.search_notes(args: { query: string; limit?: number }): Promise<any> // Search notes by words
-  notes.wait(): Promise<any> // Wait for ever
+  notes.add_note(args: { text: string }) // Write a note
+  notes.delete_note(args: { id: string }) // Delete a note for good
+  notes.scan() // Scan a picture
+  notes.search_notes(args: { query: string; limit?: number }) // Search notes by words
+  notes.wait() // Wait for ever
 - weather | Forecasts for the whole world. Ask in metric units.
   weather.forecast(args: { city: string }): Promise<{ celsius: number }[]> // Weather forecast for a city
 
@@ -48,8 +48,8 @@ Loaded, ready to import:
 import * as weather from "./mcp/weather";
 - weather.forecast(args: { city: string }): Promise<{ celsius: number }[]>
 import * as notes from "./mcp/notes";
-- notes.search_notes(args: { query: string; limit?: number }): Promise<any>
-- notes.add_note(args: { text: string }): Promise<any>
+- notes.search_notes(args: { query: string; limit?: number })
+- notes.add_note(args: { text: string })
 
 Not available now:
 - broken: command "conductor-no-such-command" was not found in PATH: install it, or set Command to its full path
@@ -69,7 +69,7 @@ func TestPromptOfManyTools(t *testing.T) {
 		tools int
 		want  string
 	}{
-		{20, "Tools:\n- many\n  many.tool00(): Promise<any> // Does something\n"},
+		{20, "Tools:\n- many\n  many.tool00() // Does something\n"},
 		{21, "Servers:\n- many (21 tools, complete): tool00, tool01, "},
 		{100, "Servers:\n- many (100 tools, partial): tool00, tool01, "},
 	} {
@@ -170,7 +170,7 @@ func ExampleConversation_Prompt() {
 	//
 	// Loaded, ready to import:
 	// import * as files from "./mcp/files";
-	// - files.read_file(args: { path: string }): Promise<any>
+	// - files.read_file(args: { path: string })
 }
 
 // counted are texts with their number of tokens in the vocabulary o200k.

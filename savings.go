@@ -99,9 +99,10 @@ func (v *Conversation) promptTokens() int64 {
 func (v *Conversation) schemaTokens() int64 {
 	sum := 0
 	for _, server := range v.servers() {
-		schemas := v.c.presentation(server.Name()).schemaTokens
-		for _, tool := range v.tools(server) {
-			sum += schemas[tool]
+		for tool, tokens := range v.c.presentation(server.Name()).schemaTokens {
+			if v.permits(server.Name() + "." + tool) {
+				sum += tokens
+			}
 		}
 	}
 	return int64(sum)
