@@ -56,6 +56,13 @@
 // store has what it loaded; a store that fails later is an error of the next turn, and not
 // of a program that has run.
 //
+// # Prompts and tokens
+//
+// [Conversation.Prompt] keeps its beginning from turn to turn, for the sake of a
+// provider's cache. With 200 tools, it and the [Definitions] take about 1,500 tokens,
+// and some 150 new ones when three tools have been loaded. [Conversation.Savings] reports
+// what a conversation took, beside what direct tool calling would have taken.
+//
 // # Concurrency
 //
 // A [Conductor] and its [Conversation] values are safe for concurrent use. Runs,

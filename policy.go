@@ -187,7 +187,8 @@ func (v *Conversation) approve(ctx context.Context, call *PendingCall) error {
 
 func ask(ctx context.Context, p *Policy, call *PendingCall) error {
 	defer sandbox.PauseClock(ctx)()
-	asked := *call // what one hook does to it, the next one does not see
+	asked := *call // what a hook does to it, nobody else sees
+	asked.Args = slices.Clone(call.Args)
 	return p.Approve(ctx, &asked)
 }
 

@@ -127,8 +127,12 @@ func (w *workspaces) remove(id string) error {
 	return nil
 }
 
-// sweepEvery is how often workspaces of forgotten conversations are looked for.
-const sweepEvery = time.Hour
+// Workspaces of forgotten conversations are looked for once an hour, or more often if
+// conversations are kept for less.
+const (
+	sweepRarely = time.Hour
+	sweepOften  = time.Minute
+)
 
 // keepSwept removes such workspaces until the context ends.
 func (c *Conductor) keepSwept(ctx context.Context) {
@@ -138,7 +142,7 @@ func (c *Conductor) keepSwept(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(min(sweepEvery, c.workspaces.keep)):
+		case <-time.After(min(sweepRarely, max(sweepOften, c.workspaces.keep))):
 		}
 	}
 }

@@ -115,12 +115,29 @@ func show(s *streams, program string, result *conductor.Result, asJSON bool) err
 		if result.Value != nil {
 			fmt.Fprintln(s.stdout, escapeControls(result.Value))
 		}
+		fmt.Fprint(s.stderr, changedFiles(result))
 	}
 	if result.Phase == sandbox.PhaseOK {
 		return nil
 	}
 	fmt.Fprint(s.stderr, failure(program, result))
 	return errFailed
+}
+
+// maxShownFiles bounds the files that are named; --json has more.
+const maxShownFiles = 20
+
+// changedFiles says what has become of the conversation's folder.
+func changedFiles(result *conductor.Result) string {
+	var b strings.Builder
+	shown := result.Files[:min(len(result.Files), maxShownFiles)]
+	for _, f := range shown {
+		fmt.Fprintf(&b, "conductor: %s %s\n", f.Change, printable(f.Path))
+	}
+	if more := len(result.Files) - len(shown) + result.MoreFiles; more > 0 {
+		fmt.Fprintf(&b, "conductor: and %d more files\n", more)
+	}
+	return b.String()
 }
 
 func endLine(s string) string {

@@ -136,7 +136,9 @@ func (f *face) call(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToo
 func (f *face) dispatch(ctx context.Context, name string, raw json.RawMessage) (*conductor.Answer, error) {
 	id, args, err := takeConversationID(raw)
 	if err == nil && id != "" {
-		err = conversation.CheckID(id)
+		if err = conversation.CheckID(id); err != nil {
+			err = fmt.Errorf("%s: %w", conversationID, err)
+		}
 	}
 	if err != nil {
 		return &conductor.Answer{IsError: true, Text: "wrong arguments: " + err.Error()}, nil

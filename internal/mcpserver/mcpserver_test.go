@@ -196,8 +196,8 @@ func TestWrongCalls(t *testing.T) {
 		{"no names", conductor.LoadToolSpecName, object{"names": []string{}}, "names has 0 entries"},
 		{"timeout", conductor.ExecuteCodeName, object{"code": "1", "timeout_ms": 1e9}, "timeout_ms"},
 		{"id of a wrong type", conductor.FindToolsName, object{"query": "x", "conversation_id": 7}, "conversation_id must be a string"},
-		{"id too long", conductor.FindToolsName, object{"query": "x", "conversation_id": strings.Repeat("x", 201)}, "invalid conversation id: it has 201 bytes"},
-		{"id with a line break", conductor.FindToolsName, object{"query": "x", "conversation_id": "a\nb"}, "invalid conversation id"},
+		{"id too long", conductor.FindToolsName, object{"query": "x", "conversation_id": strings.Repeat("x", 201)}, "conversation_id: invalid id: it has 201 bytes"},
+		{"id with a line break", conductor.FindToolsName, object{"query": "x", "conversation_id": "a\nb"}, "conversation_id: invalid id"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			result, text, data := call(t, session, test.tool, test.args)

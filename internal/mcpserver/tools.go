@@ -133,6 +133,7 @@ const (
 				"required": ["name", "import", "typescript", "loaded"]
 			}
 		},
+		"also": {"type": "array", "items": {"type": "string"}, "description": "What else these servers offer, and can be loaded"},
 		"unknown": {
 			"type": "array",
 			"items": {
