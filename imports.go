@@ -18,7 +18,7 @@ func (v *Conversation) carried(state *conversation.State, modules []sandbox.Modu
 		module := slices.IndexFunc(modules, func(m sandbox.Module) bool { return m.Specifier == strings.TrimSuffix(b.Specifier, ".ts") })
 		there := !strings.HasPrefix(b.Specifier, ".") // a package, which the sandbox knows
 		if module >= 0 {
-			there = b.Export == "*" || exports(modules[module].Source, b.Export) || v.exportsTool(state, modules[module].Specifier, b.Export)
+			there = b.Export == "*" || v.exportsTool(state, modules[module].Specifier, b.Export) || exports(modules[module].Source, b.Export)
 		}
 		if there {
 			carried = append(carried, sandbox.Binding(b))

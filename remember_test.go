@@ -52,6 +52,8 @@ func TestImportsCarryOver(t *testing.T) {
 		{"without importing it", "return (await n.search_notes({ query: 'b' }))[0].title", sandbox.PhaseOK, `"b"`, ""},
 		{"imported again, under the same name", "import * as n from './mcp/notes';\nreturn (await n.search_notes({ query: 'c' }))[0].title", sandbox.PhaseOK, `"c"`, ""},
 		{"its own declaration", "const n = [1, 2];\nreturn n.length", sandbox.PhaseOK, `2`, ""},
+		{"with a mistake beside its import", "import { search_notes as s } from './mcp/notes';\nreturn s({ quer: 'd' })", sandbox.PhaseTypeError, "", "'quer'"},
+		{"once the mistake is mended", "return (await s({ query: 'd' }))[0].title", sandbox.PhaseOK, `"d"`, ""},
 		{"a tool that is not loaded", "\n  return n.add_note({ text: '' })", sandbox.PhaseRejected, "", "rejected at line 2, column 12: ImportError: notes.add_note exists but is not loaded"},
 		{"of a server that is not there", "return f({ city: 'Oslo' })", sandbox.PhaseTypeError, "", `hint: an earlier program has imported it: cannot import "./mcp/weather": a program can import ./mcp/notes; servers that are not available now: broken`},
 		{"a name that nobody knows", "return ff", sandbox.PhaseTypeError, "", "line 1, column 8: TS2304: Cannot find name 'ff'"},

@@ -139,4 +139,8 @@ func TestResultBindings(t *testing.T) {
 	if diff := cmp.Diff(want, result.Bindings); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
+	result = run(t, s, &sandbox.Program{Modules: carriedModules, Code: "import * as o from './mcp/other';\no.none"})
+	if diff := cmp.Diff(want[:1], result.Bindings); diff != "" || result.Phase != sandbox.PhaseRejected {
+		t.Errorf("%s, -want +got:\n%s", result.Phase, diff)
+	}
 }

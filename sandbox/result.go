@@ -61,8 +61,8 @@ type Result struct {
 	Calls []CallRecord
 	// Layers are the layers of the operating system that were in force.
 	Layers []string
-	// Bindings are what the program's own imports have bound; see
-	// [Program.Bindings].
+	// Bindings are what the program's own imports bind, also if it was refused for
+	// another reason than its syntax; see [Program.Bindings].
 	Bindings []Binding
 	// Waited is the time before that: for a turn (see [Options.MaxRuns]) and for a
 	// process, which takes none if one was waiting.

@@ -40,13 +40,18 @@ func (s *Sandbox) Run(ctx context.Context, p *Program) (*Result, error) {
 		return rejected(problem), nil
 	}
 	mistakes, problem := s.linkAndCheck(runCtx, p, profile, bundle)
+	var refused *Result
 	switch {
 	case problem != nil:
-		return rejected(problem), nil
+		refused = rejected(problem)
 	case runCtx.Err() != nil:
 		return nil, s.cause(ctx, runCtx.Err())
 	case len(mistakes) > 0 && s.opts.TypeCheck != TypeCheckReport:
-		return wrongTypes(mistakes), nil
+		refused = wrongTypes(mistakes)
+	}
+	if refused != nil {
+		refused.Bindings = bundle.bindings
+		return refused, nil
 	}
 	queued := time.Now()
 	done, err := s.turn(runCtx)

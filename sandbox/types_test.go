@@ -108,6 +108,25 @@ func TestTypeCheckOfPackages(t *testing.T) {
 	if result := run(t, s, &sandbox.Program{Code: "import { z } from 'zod';\nreturn z.object({ a: z.number() }).parse({ a: 1 }).a"}); string(result.Value) != "1" {
 		t.Errorf("%s %v", result.Phase, result.Error)
 	}
+	// Also if an earlier program has imported it, and the name is used.
+	z := []sandbox.Binding{{Name: "z", Specifier: "zod", Export: "z"}, {Name: "y", Specifier: "npm:yaml", Export: "default"}}
+	for code, want := range map[string]string{
+		"return z.object({ a: z.number() }).parse({ a: 2 }).a": "2",
+		"const z = { a: 3 };\nreturn z.a":                      "3",
+		"const y = 4;\nreturn y":                               "4",
+		"return z.object({ a: z.number() }).parse({ a: 1 }).b": "TS2339",
+		"import { z } from 'zod';\nreturn z.number().parse(5)": "5",
+		"return y": "TS2304",
+	} {
+		result := run(t, s, &sandbox.Program{Code: code, Bindings: z})
+		got := string(result.Value)
+		if result.Error != nil {
+			got = result.Error.Name
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s (%v)", code, got, want, result.Error)
+		}
+	}
 	result := run(t, s, &sandbox.Program{Code: "import { z } from 'npm:zod@^3';\nreturn z.object({ a: z.number() }).parse({ a: 1 }).b"})
 	if result.Phase != sandbox.PhaseTypeError || result.Error.Line != 2 || !strings.Contains(result.Error.Message, "'b'") {
 		t.Errorf("%s %v", result.Phase, result.Error)
