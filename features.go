@@ -17,6 +17,18 @@ import (
 // loaded a tool of the server is not enough: a host that lets a conversation have one
 // tool of a database has not let it have all rows.
 
+// Features returns the names under which what the servers offer beside their tools can
+// be loaded, by server: "docs.resources", "docs.prompts".
+func (c *Conductor) Features() []string {
+	var ids []string
+	for _, server := range c.loadable() {
+		for _, feature := range server.Features() {
+			ids = append(ids, server.Name()+"."+feature)
+		}
+	}
+	return ids
+}
+
 // A callee is what a program may have called.
 type callee struct {
 	id     string       // what must be loaded and permitted

@@ -54,6 +54,9 @@ func TestFeatures(t *testing.T) {
 		strings.Contains(prompt, "weather.resources") {
 		t.Errorf("prompt:\n%s", prompt)
 	}
+	if diff := cmp.Diff([]string{"library.resources", "library.prompts"}, c.Features()); diff != "" {
+		t.Errorf("features (-want +got):\n%s", diff)
+	}
 	loaded := load(t, conv, "library.lend")
 	if diff := cmp.Diff([]string{"library.resources", "library.prompts"}, loaded.Also); diff != "" {
 		t.Errorf("also (-want +got):\n%s", diff)

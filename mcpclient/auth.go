@@ -17,7 +17,8 @@ import (
 // Bearer returns an access token for the Authorization header. It is called before
 // the first request, with rejected empty, and again when the server refuses a token
 // with HTTP status 401, with that token; the request is then repeated once. Between
-// these the token is kept. It is not called by two goroutines at a time.
+// these the token is kept. It is not called by two goroutines at a time. It must return
+// when ctx is done.
 type Bearer func(ctx context.Context, rejected string) (token string, err error)
 
 // ErrLoginRequired is the reason why a server with [Server.OAuth] cannot be used
@@ -63,7 +64,7 @@ type renewal struct {
 func newAuthorizer(s *Server, o *Options) *authorizer {
 	switch {
 	case s.Bearer != nil:
-		return &authorizer{tokenSource: &bearerSource{get: s.Bearer}}
+		return &authorizer{tokenSource: &bearerSource{get: s.Bearer, asking: make(chan struct{}, 1)}}
 	case s.OAuth != nil:
 		return &authorizer{tokenSource: newOAuthSource(s, o)}
 	}
@@ -163,48 +164,60 @@ func (a *authorizer) renewals() int {
 
 // bearerSource gets tokens from a callback.
 type bearerSource struct {
-	get Bearer
+	get    Bearer
+	asking chan struct{} // held by who calls it
 
 	mu   sync.Mutex
 	last string
 }
 
 func (b *bearerSource) token(ctx context.Context) (string, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.last == "" {
-		return b.fetch(ctx, "")
+	if last := b.known(); last != "" {
+		return last, nil
 	}
-	return b.last, nil
+	if err := b.ask(ctx, ""); err != nil {
+		return "", err
+	}
+	return b.known(), nil
 }
 
 func (b *bearerSource) renew(ctx context.Context, rejected string, _ *http.Request, _ *http.Response) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	token, err := b.fetch(ctx, rejected)
-	if err == nil && token == rejected {
-		err = errors.New("Server.Bearer returned the refused token again")
-	}
-	return err
+	return b.ask(ctx, rejected)
 }
 
-func (b *bearerSource) fetch(ctx context.Context, rejected string) (string, error) {
+// ask calls the callback, unless another goroutine has just got another token.
+func (b *bearerSource) ask(ctx context.Context, rejected string) error {
+	select {
+	case b.asking <- struct{}{}:
+		defer func() { <-b.asking }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if b.known() != rejected {
+		return nil
+	}
 	token, err := b.get(ctx, rejected)
 	switch {
 	case err != nil:
-		return "", fmt.Errorf("Server.Bearer: %w", err)
+		return fmt.Errorf("Server.Bearer: %w", err)
 	case token == "" || strings.ContainsFunc(token, unicode.IsControl):
-		return "", errors.New("Server.Bearer returned no token that can be sent")
+		return errors.New("Server.Bearer returned no token that can be sent")
+	case token == rejected:
+		return errors.New("Server.Bearer returned the refused token again")
 	}
-	b.last = token
-	return token, nil
-}
-
-func (b *bearerSource) secrets() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return []string{b.last}
+	b.last = token
+	return nil
 }
+
+func (b *bearerSource) known() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.last
+}
+
+func (b *bearerSource) secrets() []string { return []string{b.known()} }
 
 // authorized sends a request with a token, and once more with another one if the
 // server asks for that.

@@ -1,6 +1,10 @@
 package mcpclient
 
-import "time"
+import (
+	"bytes"
+	"io"
+	"time"
+)
 
 // SetGraces shortens the steps of ending a process and returns a function that
 // restores them.
@@ -36,4 +40,13 @@ func Suspect(c *Client, server string) {
 	if conn, err := c.find(server); err == nil {
 		ask(conn.suspected)
 	}
+}
+
+// PassEvents returns what of a standalone stream comes through, and the last id.
+func PassEvents(data []byte) (passed []byte, id string) {
+	r, w := io.Pipe()
+	s := &standalone{pipe: w}
+	go func() { w.CloseWithError(s.pass(bytes.NewReader(data))) }()
+	passed, _ = io.ReadAll(r) // the error says how the stream ended
+	return passed, s.last
 }

@@ -106,7 +106,7 @@ func (s *oauthSource) token(ctx context.Context) (string, error) {
 	if err != nil || source == nil {
 		return "", err
 	}
-	token, err := source.Token()
+	token, err := fetch(ctx, source)
 	if err != nil {
 		if refusedGrant(err) {
 			return "", nil // the server will ask for another one
@@ -118,6 +118,26 @@ func (s *oauthSource) token(ctx context.Context) (string, error) {
 	defer s.mu.Unlock()
 	s.last = token.AccessToken
 	return s.last, nil
+}
+
+// fetch gets a token from a source, which may have to ask the authorization server and
+// knows nothing of ctx. The request goes on without this caller: others want its token.
+func fetch(ctx context.Context, source oauth2.TokenSource) (*oauth2.Token, error) {
+	type result struct {
+		token *oauth2.Token
+		err   error
+	}
+	fetched := make(chan result, 1)
+	go func() {
+		token, err := source.Token()
+		fetched <- result{token, err}
+	}()
+	select {
+	case r := <-fetched:
+		return r.token, r.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // refusedGrant reports whether a refresh token is no longer good for anything.

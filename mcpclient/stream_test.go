@@ -1,11 +1,13 @@
 package mcpclient_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -139,4 +141,30 @@ func TestStandaloneStreamEvents(t *testing.T) {
 	if !slices.Equal(s.last, []string{"", "7", "7"}) {
 		t.Errorf("went on after %q", s.last)
 	}
+}
+
+// Whatever a server sends, whole events come through, in order and without a change,
+// and nothing else.
+func FuzzStandaloneEvents(f *testing.F) {
+	for _, seed := range []string{"", "data: x\n\n", "id: 1\ndata: a\r\n\r\ndata: b", "\n\n\n", "id:\x00\n\n", ": c\n\nid: 2\ndata: " + strings.Repeat("x", 9000) + "\n\n"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		passed, id := mcpclient.PassEvents(data)
+		rest, whole := bytes.CutPrefix(data, passed)
+		if !whole {
+			t.Fatalf("%q came through of %q", passed, data)
+		}
+		for line := range bytes.Lines(rest) {
+			if len(bytes.TrimRight(line, "\r\n")) == 0 && bytes.HasSuffix(line, []byte("\n")) {
+				t.Fatalf("a whole event was kept back: %q of %q", rest, data)
+			}
+		}
+		if len(passed) > 0 && !bytes.HasSuffix(passed, []byte("\n")) {
+			t.Fatalf("half an event came through: %q", passed)
+		}
+		if id != strings.TrimSpace(id) || len(id) > 1024 {
+			t.Fatalf("id %q", id)
+		}
+	})
 }

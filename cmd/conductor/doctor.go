@@ -102,6 +102,8 @@ type serverReport struct {
 	Version   string `json:"version,omitempty"`
 	Protocol  string `json:"protocol,omitempty"`
 	Tools     int    `json:"tools"`
+	// Beside is what the server offers beside its tools: "resources", "prompts".
+	Beside []string `json:"beside,omitempty"`
 	// Module is what programs import, if that is not "./mcp/" and the name.
 	Module    string  `json:"module,omitempty"`
 	ConnectMS float64 `json:"connect_ms"`
@@ -213,7 +215,7 @@ func (r *report) examineServers(ctx context.Context, s *streams, options *conduc
 		server := serverReport{
 			Name: status.Name, State: doctorState(status.State), Transport: status.Transport,
 			Server: printable(status.ServerName), Version: printable(status.ServerVersion), Protocol: status.ProtocolVersion,
-			Tools: status.Tools, ConnectMS: milliseconds(status.ConnectTime), Stderr: status.Stderr,
+			Tools: status.Tools, Beside: beside(status.Capabilities), ConnectMS: milliseconds(status.ConnectTime), Stderr: status.Stderr,
 		}
 		if module := codegen.ModulePath(status.Name); module != "./mcp/"+status.Name {
 			server.Module = module
@@ -247,3 +249,14 @@ func withoutTail(reason, tail string) string {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func beside(has mcpclient.Capabilities) []string {
+	var names []string
+	if has.Resources {
+		names = append(names, "resources")
+	}
+	if has.Prompts {
+		names = append(names, "prompts")
+	}
+	return names
+}

@@ -66,7 +66,8 @@ func (r *report) printConfig(w io.Writer) {
 	for _, s := range r.Servers {
 		switch s.State {
 		case "ready":
-			fmt.Fprintf(w, "  ok        %-*s  %s, %s, connected in %.0f ms: %s %s\n", width, s.Name, plural(s.Tools, "tool"), s.Transport, s.ConnectMS, s.Server, s.Version)
+			fmt.Fprintf(w, "  ok        %-*s  %s, %s, connected in %.0f ms: %s %s\n", width, s.Name,
+				strings.Join(append([]string{plural(s.Tools, "tool")}, s.Beside...), ", "), s.Transport, s.ConnectMS, s.Server, s.Version)
 			if s.Module != "" {
 				details(w, fmt.Sprintf("programs import it from %q", s.Module), "", "")
 			}

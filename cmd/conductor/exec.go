@@ -93,7 +93,7 @@ func readProgram(path string, stdin io.Reader) (string, error) {
 // execute runs a program with every tool loaded: a person has no conversation in
 // which to load them, and knows what the program imports.
 func execute(ctx context.Context, c *conductor.Conductor, conv *conductor.Conversation, code string, timeout time.Duration) (*conductor.Result, error) {
-	var names []string
+	names := c.Features()
 	for _, tool := range c.Tools() {
 		names = append(names, tool.ID())
 	}
