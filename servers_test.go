@@ -187,3 +187,31 @@ func TestProgressIsLogged(t *testing.T) {
 		t.Errorf("logged %q", lines)
 	}
 }
+
+// A server is told that nobody waits for a call any more when its program has ended.
+func TestRunThatEndsCancelsItsCalls(t *testing.T) {
+	leaktest.Check(t)
+	server, config := shop(t)
+	cancelled := make(chan struct{}, 2)
+	offer(server, "hang", "Wait", `{"type":"object"}`, func(ctx context.Context, _ object) *mcp.CallToolResult {
+		<-ctx.Done()
+		cancelled <- struct{}{}
+		return text("")
+	})
+	c := newConductor(t, &conductor.Options{Servers: []mcpclient.Server{config}})
+	conv := newConversation(t, c)
+	load(t, conv, "shop.hang")
+	for name, program := range map[string]string{
+		"timeout":    `import * as shop from "./mcp/shop"; await shop.hang()`,
+		"not waited": `import * as shop from "./mcp/shop"; shop.hang().catch(() => {}); await new Promise((r) => setTimeout(r, 200)); return 1`,
+	} {
+		if _, err := conv.Execute(t.Context(), program, &conductor.ExecuteOptions{Timeout: time.Second}); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-cancelled:
+		case <-time.After(20 * time.Second):
+			t.Errorf("%s: the server was not told", name)
+		}
+	}
+}

@@ -26,7 +26,10 @@ func (c *connection) acquire(ctx context.Context) (*link, error) {
 			return nil, ErrClosed
 		case state == StateDisabled:
 			return nil, fmt.Errorf("%w: %q is disabled", ErrUnavailable, c.server.Name)
-		case state == StateFailed, state == StateBackoff && (tooEarly || seen >= 0 && tries > seen):
+		case state == StateFailed:
+			ask(c.wanted) // in vain, but for a token that has changed
+			return nil, fmt.Errorf("%w: %q: %w", ErrUnavailable, c.server.Name, err)
+		case state == StateBackoff && (tooEarly || seen >= 0 && tries > seen):
 			return nil, fmt.Errorf("%w: %q: %w", ErrUnavailable, c.server.Name, err)
 		case state == StateBackoff:
 			ask(c.wanted)

@@ -124,6 +124,23 @@ func (a *authorizer) renewFor(life context.Context, f *renewal, rejected string,
 	close(f.done)
 }
 
+// another reports whether there is another token now than the one that was sent last. It
+// asks Server.Bearer only; a login is something to be told of. It reports false for nil.
+func (a *authorizer) another(ctx context.Context) bool {
+	if a == nil {
+		return false
+	}
+	b, ok := a.tokenSource.(*bearerSource)
+	if !ok {
+		return false
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	before := b.last
+	token, err := b.fetch(ctx, before)
+	return err == nil && token != before
+}
+
 // busy reports whether a renewal is under way, such as a login; false for nil.
 func (a *authorizer) busy() bool {
 	if a == nil {

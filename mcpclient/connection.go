@@ -115,7 +115,7 @@ func (c *connection) start() {
 func (c *connection) reconnect() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == StateDisabled || c.state == StateClosed {
+	if c.state == StateDisabled || c.state == StateClosed || c.state == StateConnecting {
 		return
 	}
 	c.told = StateConnecting // for those who settle after this

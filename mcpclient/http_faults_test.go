@@ -209,3 +209,32 @@ func TestFaultsOfHTTP(t *testing.T) {
 		eventually(t, "the new tool is there", func() bool { return len(c.Tools("site")) == 8 })
 	})
 }
+
+// A server that refused a token is asked again when there is another one.
+func TestTokenThatChanges(t *testing.T) {
+	leaktest.Check(t)
+	var token atomic.Value
+	token.Store("old")
+	inner := streamable(t, nil)
+	base := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer new" {
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	}))
+	c := connect(t, hasty(t), mcpclient.Server{Name: "x", URL: base,
+		Bearer: func(context.Context, string) (string, error) { return token.Load().(string), nil }})
+	reaches(t, c, "x", mcpclient.StateFailed)
+	for range 3 {
+		if _, err := c.Call(testContext(t), "x", "echo", nil, nil); !errors.Is(err, mcpclient.ErrUnavailable) {
+			t.Fatal(err)
+		}
+	}
+	reaches(t, c, "x", mcpclient.StateFailed)
+	token.Store("new")
+	eventually(t, "the new token is noticed", func() bool {
+		_, err := c.Call(testContext(t), "x", "echo", nil, nil)
+		return err == nil
+	})
+}

@@ -170,16 +170,26 @@ func (c *connection) examine(l *link) {
 	c.troubled(l, func(t *trouble) { t.silence = nil })
 }
 
-// fail waits until the host asks for another attempt. It returns false when ctx is done.
+// fail waits until the host asks for another attempt, or a call finds that there is
+// another token. It returns false when ctx is done.
 func (c *connection) fail(ctx context.Context, err error, failures int) bool {
 	c.become(StateFailed, err, func() { c.failures, c.tries = failures, c.tries+1 })
-	select {
-	case <-c.again:
-		c.become(StateConnecting, err, nil)
-		return true
-	case <-ctx.Done():
-		return false
+	var looked time.Time
+	for waiting := true; waiting; {
+		select {
+		case <-c.again:
+			waiting = false
+		case <-c.wanted:
+			if time.Since(looked) >= c.opts.MinBackoff {
+				waiting = !c.auth.another(ctx)
+				looked = time.Now()
+			}
+		case <-ctx.Done():
+			return false
+		}
 	}
+	c.become(StateConnecting, err, nil)
+	return true
 }
 
 // rest waits until the next attempt is due, or asked for. It returns false when ctx is
