@@ -30,7 +30,7 @@ func oneLine(s string, limit int) string {
 // happened, and the end why: what the server wrote last. The middle goes.
 func reason(s mcpclient.Status) string {
 	switch {
-	case s.State == mcpclient.StateConnecting:
+	case s.State == mcpclient.StateConnecting && s.Err == nil: // else it was lost, or is tried again
 		return "still connecting, try again in a moment"
 	case s.Err == nil:
 		return "it is " + string(s.State)

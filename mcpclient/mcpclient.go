@@ -14,17 +14,35 @@
 //
 // # Failure
 //
-// One bad server does not take the others down. [Connect] returns an error only
-// for a configuration that cannot work and for a ctx that is done; a server that
-// does not start, hangs, exits or cannot list its tools is reported by
-// [Client.Status] with a reason for people, and calls to it return
-// [ErrUnavailable]. A server on stdio that dies later turns to [StateFailed] by
-// itself. A server over streamable HTTP has no connection that could be watched:
-// each call is a request of its own and reports its own failure, and the state
-// turns to failed only when the server says that the session is gone.
+// One bad server does not take the others down. [Connect] returns an error only for a
+// configuration that cannot work and for a ctx that is done. Each server has a [State]
+// with a reason and a time, which [Client.Status] has and [Options.OnChange] is told:
 //
-// A call is never repeated. If it is not known whether the server carried it
-// out, [CallError] says so.
+//	connecting ──▶ ready ◀──▶ degraded        (silent, or its list cannot be read again)
+//	    ▲    │       │            │
+//	    │    ▼       ▼            ▼
+//	    └─ backoff ◀──────────────┘           (lost, or five calls in a row without an answer)
+//	    └─ failed                             (refused credentials, no such program)
+//
+// A server that is lost is connected again: at once if the connection had lasted for a
+// minute, else after a time that doubles from [Options.MinBackoff] to
+// [Options.MaxBackoff]. A call to one in backoff has it tried now. One that has failed
+// waits for [Client.Reconnect], or for another token of [Server.Bearer]. A call to a
+// server that is not there returns [ErrUnavailable] with the reason.
+//
+// A call is repeated once at most: if the connection was lost, and either the server
+// cannot have taken the call or its tool declares itself read-only or idempotent.
+// [CallError] says whether the outcome is known, and how often the call was made.
+//
+// Servers that are silent are pinged, and never while that could end a call. Tools are
+// listed again when the server says so, when its notifications may have been missed, and
+// from time to time if it never announces anything ([Options.RelistInterval]).
+//
+// # Many callers
+//
+// A server has [Options.MaxConcurrency] calls at a time; conversations
+// ([CallOptions.Conversation]) take turns. A server that keeps something between calls
+// can have a connection for each conversation: see [SharingPerConversation].
 //
 // # Beside tools
 //

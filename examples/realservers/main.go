@@ -84,6 +84,7 @@ func run(ctx context.Context, w io.Writer) (err error) {
 	fmt.Fprintln(w, "== Connecting; npx installs the servers on the first run")
 	c, err := conductor.New(ctx, &conductor.Options{
 		Servers: servers(space.folder, space.memory),
+		Client:  mcpclient.Options{StartupWait: -1}, // npm may have to fetch them first
 		Sandbox: sandbox.Options{Progress: func(s string) { fmt.Fprintln(os.Stderr, s) }},
 	})
 	if err != nil {

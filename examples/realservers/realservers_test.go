@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -144,7 +145,7 @@ func connect(t *testing.T) *fixture {
 		}
 		all[i].Env["NODE_DISABLE_COMPILE_CACHE"] = "1"
 	}
-	c, err := conductor.New(t.Context(), &conductor.Options{Servers: all})
+	c, err := conductor.New(t.Context(), &conductor.Options{Servers: all, Client: mcpclient.Options{StartupWait: -1}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,6 +172,7 @@ func TestServers(t *testing.T) {
 	t.Run("tool error", f.toolError)
 	t.Run("uncaught tool error", f.uncaught)
 	t.Run("file system stays in its folder", f.confined)
+	t.Run("killed", f.killed)
 }
 
 // conversation begins one with some tools loaded.
@@ -460,4 +462,55 @@ return [content, written];`)
 	if _, err := os.Stat(f.space.root + "/escaped.txt"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file was written outside of the folder: %v", err)
 	}
+}
+
+// A server that is killed, with all that npx has started for it, is there again when it
+// is called.
+func (f *fixture) killed(t *testing.T) {
+	group := groupOf(t, "server-everything")
+	if group == "" {
+		t.Skip("needs /proc to find the process")
+	}
+	conv := f.conversation(t, "everything.echo", "thinking.sequentialthinking")
+	if out, err := exec.Command("kill", "-9", "--", "-"+group).CombinedOutput(); err != nil {
+		t.Fatalf("kill: %v: %s", err, out)
+	}
+	_, got := value[[]any](t, conv, `
+import * as everything from "./mcp/everything";
+import * as thinking from "./mcp/thinking";
+
+const other = await thinking.sequentialthinking({ thought: "on", thoughtNumber: 1, totalThoughts: 1, nextThoughtNeeded: false });
+for (let i = 0; ; i++) {
+  try {
+    return [other.thoughtNumber, await everything.echo({ message: "back" })];
+  } catch (error) { // the call that finds out
+    if (i === 3) throw error;
+  }
+}`)
+	if diff := cmp.Diff([]any{1.0, "Echo: back"}, got); diff != "" {
+		t.Errorf("value (-want +got):\n%s", diff)
+	}
+}
+
+// groupOf returns the process group of a child of this process whose command line has a
+// word; empty where there is no /proc.
+func groupOf(t *testing.T, word string) string {
+	t.Helper()
+	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
+	for _, path := range commands {
+		command, err := os.ReadFile(path)
+		if err != nil || !strings.Contains(string(command), word) {
+			continue
+		}
+		stat, err := os.ReadFile(filepath.Join(filepath.Dir(path), "stat"))
+		if err != nil {
+			continue
+		}
+		// pid (command) state ppid pgrp …
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if len(fields) > 2 && fields[1] == fmt.Sprint(os.Getpid()) {
+			return fields[2]
+		}
+	}
+	return ""
 }
