@@ -58,13 +58,10 @@ func (s *snapshot) lexical(terms []string, learned [][]hint, sc *scratch) float6
 		if learned != nil {
 			more = learned[i]
 		}
-		sc.spans = sc.spans[:0]
+		sc.uses = s.find(t, s.segments, sc.uses[:0])
 		df := 0
-		for i, seg := range s.segments {
-			if sp, ok := seg.terms[t]; ok {
-				sc.spans = append(sc.spans, segSpan{i, sp})
-				df += int(sp.end - sp.start)
-			}
+		for _, u := range sc.uses {
+			df += int(u.end - u.start)
 		}
 		df = max(df, len(more)) // both know of some the other does not
 		idf := math.Log(1 + (n-float64(df)+.5)/(float64(df)+.5))
@@ -75,9 +72,9 @@ func (s *snapshot) lexical(terms []string, learned [][]hint, sc *scratch) float6
 			}
 			sc.words[at] += float32(idf * tf / (bm25K + tf))
 		}
-		for _, ss := range sc.spans {
-			seg, base := s.segments[ss.seg], s.base[ss.seg]
-			for _, p := range seg.postings[ss.start:ss.end] {
+		for _, u := range sc.uses {
+			seg, base := s.segments[u.seg], s.base[u.seg]
+			for _, p := range seg.postings[u.start:u.end] {
 				d := &seg.docs[p.doc]
 				tf := 0.0
 				for f, n := range p.tf {
@@ -125,22 +122,13 @@ func (s *snapshot) serverScores(terms []string, sc *scratch) float64 {
 	ideal := 0.0
 	average := s.serverAverage()
 	for _, t := range terms {
-		df := 0
-		for _, seg := range s.segments {
-			if seg.serverTerms[t] > 0 {
-				df++
-			}
-		}
+		sc.uses = slices.DeleteFunc(s.find(t, s.segments, sc.uses[:0]), func(u located) bool { return u.server == 0 })
+		df := len(sc.uses)
 		idf := math.Log(1 + (float64(n-df)+.5)/(float64(df)+.5))
 		ideal += idf
-		if df == 0 {
-			continue
-		}
-		for i, seg := range s.segments {
-			if tf := float64(seg.serverTerms[t]); tf > 0 {
-				tf /= 1 - serverB + serverB*float64(seg.serverLen)/average
-				sc.servers[i] += idf * tf / (bm25K + tf)
-			}
+		for _, u := range sc.uses {
+			tf := float64(u.server) / (1 - serverB + serverB*float64(s.segments[u.seg].serverLen)/average)
+			sc.servers[u.seg] += idf * tf / (bm25K + tf)
 		}
 	}
 	if ideal == 0 {

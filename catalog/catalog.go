@@ -92,7 +92,7 @@ const (
 
 	// BuiltinVectorWeight is the vector weight of the built-in embedder, which
 	// knows words, spelling and a few synonyms, but not meaning.
-	BuiltinVectorWeight = 0.35
+	BuiltinVectorWeight = 0.4
 	// CustomVectorWeight is the vector weight of a host's embedding function.
 	// Small sentence models alone are no better than BM25 on tool search and
 	// large ones are clearly above it; equal weight serves both.
@@ -197,7 +197,7 @@ func New(opts *Options) (*Catalog, error) {
 		snap:        &snapshot{base: []int{0}},
 	}
 	if c.embed == nil {
-		c.embed, c.builtin = embedLexical, true
+		c.builtin = true
 	}
 	if c.weight == 0 {
 		c.weight = CustomVectorWeight

@@ -383,3 +383,42 @@ func TestConcurrency(t *testing.T) {
 		t.Errorf("got %d tools, want 42", c.Len())
 	}
 }
+
+// TestManyServers has more servers than are asked one by one, which come, change and
+// go, and compares with a catalog that has only seen the last of them.
+func TestManyServers(t *testing.T) {
+	ctx := context.Background()
+	make := func(i, round int) catalog.Server {
+		s := catalog.Server{Name: fmt.Sprintf("s%03d", i), Description: fmt.Sprintf("about topic%d", i%7)}
+		for j := range 3 {
+			s.Tools = append(s.Tools, catalog.Tool{Name: fmt.Sprintf("tool_%d", j), Description: fmt.Sprintf("Works on thing%d and part%d, round%d.", i%11, j, round)})
+		}
+		return s
+	}
+	r := rand.New(rand.NewPCG(3, 4))
+	c, current := fill(t, nil, nil), map[int]int{}
+	for step := range 1500 {
+		i := r.IntN(600)
+		if _, there := current[i]; there && step%4 == 0 {
+			delete(current, i)
+			c.RemoveServer(make(i, 0).Name)
+			continue
+		}
+		current[i] = step % 5
+		if err := c.SetServer(ctx, make(i, step%5)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fresh := fill(t, nil, nil)
+	for _, i := range slices.Sorted(maps.Keys(current)) {
+		if err := fresh.SetServer(ctx, make(i, current[i])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, q := range []string{"thing3 part1", "topic2 round4", "tool 2", "work on thing10", "round0"} {
+		want, got := search(t, fresh, text(q)), search(t, c, text(q))
+		if diff := cmp.Diff(want, got); diff != "" || len(got.Hits) == 0 {
+			t.Errorf("%s (-fresh +changed):\n%s", q, diff)
+		}
+	}
+}

@@ -111,7 +111,7 @@ func (c *Catalog) embedQuery(ctx context.Context, texts []string) ([][]float32, 
 	vecs := make([][]float32, len(texts))
 	if c.builtin {
 		for i, t := range texts {
-			vecs[i] = lexicalVector(t)
+			vecs[i] = builtinVector(t)
 		}
 		return vecs, nil
 	}

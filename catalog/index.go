@@ -25,8 +25,11 @@ type posting struct {
 	tf  [numFields]uint8
 }
 
-// span is a run of a segment's postings.
-type span struct{ start, end int32 }
+// termUse is what a segment has of a term.
+type termUse struct {
+	start, end int32  // a run of its postings
+	server     uint16 // how often it is in the server document
+}
 
 // doc is one tool in a segment.
 type doc struct {
@@ -46,11 +49,11 @@ type segment struct {
 	name        string
 	title       string
 	docs        []doc // sorted by tool name
-	terms       map[string]span
+	terms       map[string]termUse
 	postings    []posting
-	serverTerms map[string]uint16 // the server document: term → count
-	serverLen   int
+	serverLen   int              // terms of the server document
 	fieldTotals [numFields]int64 // sum of doc.length
+	sketches    []sketch         // of the vectors, if there are any
 	embedded    int              // docs with a vector
 	dims        int              // of the vectors, if any
 }
@@ -60,6 +63,7 @@ type snapshot struct {
 	segments []*segment // sorted by name
 	base     []int      // number of the first document of each segment, and the total
 	dims     int        // of all vectors; 0 while there are none
+	lookup
 	totals
 }
 
@@ -102,6 +106,9 @@ func (s *snapshot) with(name string, g *segment) *snapshot {
 	next := &snapshot{totals: s.totals}
 	next.segments = append(make([]*segment, 0, len(s.segments)+1), s.segments[:i]...)
 	next.base = append(make([]int, 0, len(s.base)+1), s.base[:i]...)
+	if !found && g == nil {
+		return s
+	}
 	after, shift := i, 0
 	if g != nil {
 		next.segments = append(next.segments, g)
@@ -125,6 +132,7 @@ func (s *snapshot) with(name string, g *segment) *snapshot {
 	for _, b := range s.base[after:] {
 		next.base = append(next.base, b+shift)
 	}
+	next.lookup = s.changed(next.segments, i, found && g != nil, g == nil)
 	return next
 }
 
@@ -170,7 +178,7 @@ const maxTitleRunes = 200
 // text to embed for each document.
 func newSegment(s Server) (*segment, []string) {
 	s.Title = clip(s.Title, maxTitleRunes) // it is read once for each tool
-	g := &segment{name: s.Name, title: s.Title, terms: make(map[string]span), serverTerms: make(map[string]uint16)}
+	g := &segment{name: s.Name, title: s.Title}
 	seen := make(map[string]bool, len(s.Tools))
 	g.docs = make([]doc, 0, len(s.Tools))
 	for _, t := range s.Tools {
@@ -276,11 +284,11 @@ func (b *segmentBuilder) finish() {
 		total += len(l)
 	}
 	b.postings = make([]posting, 0, total)
-	b.terms = make(map[string]span, len(b.ids))
+	b.terms = make(map[string]termUse, len(b.ids))
 	for term, n := range b.ids {
 		start := int32(len(b.postings))
 		b.postings = append(b.postings, b.lists[n]...)
-		b.terms[term] = span{start, int32(len(b.postings))}
+		b.terms[term] = termUse{start: start, end: int32(len(b.postings))}
 	}
 }
 
@@ -288,8 +296,9 @@ func (b *segmentBuilder) finish() {
 func (b *segmentBuilder) addServer(s *Server) {
 	add := func(text string) {
 		for _, t := range terms(text) {
-			if b.serverTerms[t] < math.MaxUint16 {
-				b.serverTerms[t]++
+			if u := b.terms[t]; u.server < math.MaxUint16 {
+				u.server++
+				b.terms[t] = u
 			}
 			b.serverLen++
 		}

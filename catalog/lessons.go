@@ -295,3 +295,17 @@ func (t *tally) UnmarshalJSON(data []byte) error {
 
 // IsZero lets JSON leave it out.
 func (t tally) IsZero() bool { return t.N == 0 && len(t.Last) == 0 }
+
+// hash is FNV-1a with a final mix (of MurmurHash3), the same on every machine and in
+// every version.
+func hash(kind byte, s string) uint64 {
+	h := (uint64(14695981039346656037) ^ uint64(kind)) * 1099511628211
+	for i := range len(s) {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	return h ^ h>>33
+}

@@ -94,9 +94,7 @@ func (c *Catalog) Search(ctx context.Context, q Query) (*Results, error) {
 		}
 	}
 	s := &search{catalog: c, query: &q, texts: texts}
-	if err := s.collect(ctx, vecs, res); err != nil {
-		return nil, err
-	}
+	s.collect(vecs, res)
 	res.Lexical = !s.useVectors
 	defer s.release()
 	s.rank()

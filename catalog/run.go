@@ -21,13 +21,8 @@ type run struct {
 type scratch struct {
 	words   []float32 // by document
 	touched []int32   // documents with words > 0
-	spans   []segSpan
+	uses    []located
 	servers []float64 // by segment
-}
-
-type segSpan struct {
-	seg int
-	span
 }
 
 // reset makes room for n documents, all zero.

@@ -2,7 +2,6 @@ package catalog
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -16,10 +15,10 @@ const (
 	minPool     = 100  // candidates of each signal, at least
 	maxMentions = 32   // identifiers of a query that may name a tool
 
-	// minLexicalCosine is the least cosine of the built-in embedder that makes a
-	// hit of a tool without a word in common with the query. Below it cosines are
-	// hash collisions.
-	minLexicalCosine = 0.2
+	// minBuiltinCosine is the least cosine of the built-in embedder that makes a hit
+	// of a tool without a word in common with the query. Texts that have nothing to do
+	// with each other are below it.
+	minBuiltinCosine = 0.2
 )
 
 // search is the state of one call of Search.
@@ -38,44 +37,30 @@ type search struct {
 	mentions   []uint64        // name keys of identifiers in the texts
 }
 
-// collect takes a snapshot and asks the vector store, at the same moment.
-func (s *search) collect(ctx context.Context, vecs [][]float32, res *Results) error {
-	c := s.catalog
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	s.snap = c.snap
+// collect takes a snapshot, and asks it for the documents near the vectors.
+func (s *search) collect(vecs [][]float32, res *Results) {
+	s.snap = s.catalog.snapshot()
 	s.only = s.snap.resolve(s.query.Server)
 	if vecs == nil {
-		return nil
+		return
 	}
-	if s.snap.embedded == 0 && s.snap.len() > 0 && !c.builtin {
+	if s.snap.embedded == 0 && s.snap.len() > 0 && !s.catalog.builtin {
 		res.Err = fmt.Errorf("%w: no tool has a vector", ErrEmbedding)
-		return nil
+		return
 	}
 	for _, v := range vecs {
 		if want := s.snap.dims; v != nil && want != 0 && len(v) != want {
 			res.Err = errDimensions(len(v), want)
-			return nil
+			return
 		}
 	}
 	s.useVectors = true
 	for _, v := range vecs {
 		s.runs = append(s.runs, &run{vec: v})
-		if v == nil || s.only >= 0 {
-			continue
+		if v != nil && s.only < 0 {
+			s.near = append(s.near, s.snap.nearest(v, max(minPool, 4*s.query.Limit))...)
 		}
-		near, err := c.vecs.nearest(ctx, s.snap, v, max(minPool, 4*s.query.Limit))
-		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			s.runs, s.near, s.useVectors = nil, nil, false
-			res.Err = fmt.Errorf("%w: %w", ErrEmbedding, err)
-			return nil
-		}
-		s.near = append(s.near, near...)
 	}
-	return nil
 }
 
 // resolve returns the index of the server that a hint names, or -1.
@@ -191,7 +176,7 @@ type candidate struct {
 func (s *search) hits(all bool) []Hit {
 	floor := 0.0
 	if s.catalog.builtin {
-		floor = minLexicalCosine
+		floor = minBuiltinCosine
 	}
 	var found []candidate
 	for _, n := range s.candidates(all || s.only >= 0) {

@@ -35,7 +35,7 @@ func (c *Catalog) SetServer(ctx context.Context, s Server) error {
 	}
 	if c.builtin {
 		for i := range seg.docs {
-			seg.docs[i].vec = lexicalVector(texts[i])
+			seg.docs[i].vec = builtinVector(texts[i])
 		}
 		seg.count()
 		return c.publish(seg, nil)
@@ -162,13 +162,17 @@ func (g *segment) clone() *segment {
 	return &c
 }
 
-// count counts the documents with a vector, and its dimensions.
+// count counts the documents with a vector, and its dimensions, and sketches them.
 func (g *segment) count() {
-	g.embedded, g.dims = 0, 0
+	g.embedded, g.dims, g.sketches = 0, 0, nil
 	for i := range g.docs {
 		if v := g.docs[i].vec; v != nil {
 			g.embedded++
 			g.dims = len(v)
+			if g.sketches == nil {
+				g.sketches = make([]sketch, len(g.docs))
+			}
+			g.sketches[i] = sketchOf(v)
 		}
 	}
 }

@@ -95,7 +95,7 @@ func FuzzTokenize(f *testing.F) {
 		if len(first) > 2*len(text) {
 			t.Errorf("%d words in %d bytes", len(first), len(text))
 		}
-		if v := lexicalVector(text); v != nil {
+		if v := builtinVector(text); v != nil {
 			var squares float64
 			for _, x := range v {
 				squares += float64(x) * float64(x)
