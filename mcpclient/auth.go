@@ -134,11 +134,7 @@ func (a *authorizer) another(ctx context.Context) bool {
 	if !ok {
 		return false
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	before := b.last
-	token, err := b.fetch(ctx, before)
-	return err == nil && token != before
+	return b.ask(ctx, b.known()) == nil
 }
 
 // busy reports whether a renewal is under way, such as a login; false for nil.
