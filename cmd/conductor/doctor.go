@@ -96,7 +96,7 @@ type configReport struct {
 
 type serverReport struct {
 	Name      string `json:"name"`
-	State     string `json:"state"` // ready, failed or disabled
+	State     string `json:"state"` // ready, degraded, failed or disabled
 	Transport string `json:"transport"`
 	Server    string `json:"server,omitempty"`
 	Version   string `json:"version,omitempty"`

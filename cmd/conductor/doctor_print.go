@@ -65,11 +65,14 @@ func (r *report) printConfig(w io.Writer) {
 	}
 	for _, s := range r.Servers {
 		switch s.State {
-		case "ready":
-			fmt.Fprintf(w, "  ok        %-*s  %s, %s, connected in %.0f ms: %s %s\n", width, s.Name,
+		case "ready", "degraded":
+			fmt.Fprintf(w, "  %-9s %-*s  %s, %s, connected in %.0f ms: %s %s\n", strings.Replace(s.State, "ready", "ok", 1), width, s.Name,
 				strings.Join(append([]string{plural(s.Tools, "tool")}, s.Beside...), ", "), s.Transport, s.ConnectMS, s.Server, s.Version)
 			if s.Module != "" {
 				details(w, fmt.Sprintf("programs import it from %q", s.Module), "", "")
+			}
+			if s.Reason != "" {
+				details(w, s.Reason, "", s.Advice)
 			}
 		case "failed":
 			fmt.Fprintf(w, "  failed    %-*s  %s, after %.0f ms\n", width, s.Name, s.Transport, s.ConnectMS)
