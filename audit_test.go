@@ -128,6 +128,21 @@ func TestAuditFails(t *testing.T) {
 	}
 }
 
+// A call that is under way when its program is stopped has an end in the record, too.
+func TestAuditOfAStoppedProgram(t *testing.T) {
+	var audit records
+	c := newConductor(t, &conductor.Options{Servers: []mcpclient.Server{notes(t)}, Audit: &audit})
+	conv := newConversation(t, c)
+	load(t, conv, "notes.wait")
+	result, err := conv.Execute(t.Context(), `import { wait } from "./mcp/notes"; await wait()`, &conductor.ExecuteOptions{Timeout: 500 * time.Millisecond})
+	if err != nil || result.Phase != sandbox.PhaseTimeout {
+		t.Fatal(result, err)
+	}
+	if len(audit.all) != 2 || audit.all[0].Outcome != conductor.AuditStarted || audit.all[1].Outcome != conductor.AuditUnknown {
+		t.Errorf("records %+v", audit.all)
+	}
+}
+
 func TestAuditFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "calls.jsonl")
 	if err := os.WriteFile(path, []byte(`{"time":"2026-`), 0o600); err != nil { // a machine went down

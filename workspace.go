@@ -39,8 +39,10 @@ type Workspaces struct {
 	//
 	// The quotas are looked at several times a second while a program runs, so that it
 	// can be over them for a moment, by what it writes in that time; no file can be larger
-	// than MaxBytes or [sandbox.Profile.FileMB] at any time. A program that goes over them
-	// is ended, and what it has written is removed until the rest is within them.
+	// than MaxBytes or [sandbox.Profile.FileMB] at any time. Files that a program has
+	// removed and still has open are not seen: they are gone when it ends. A program that
+	// goes over the quotas is ended, and what it has written is removed until the rest is
+	// within them.
 	MaxFiles int
 }
 

@@ -127,8 +127,9 @@ type workspaceRun struct {
 	before *look
 	// most is the quota, or what there was before if that was more already: then a
 	// program may at least remove something.
-	most usage
-	stop func() // ends the watcher and waits for it
+	most   usage
+	caught usage  // what was found when that was exceeded; known after stop
+	stop   func() // ends the watcher and waits for it
 }
 
 // lookEvery is how often a workspace is looked at while a program runs, and lookShare
@@ -176,7 +177,10 @@ func (r *workspaceRun) watch(ctx context.Context, halt func()) {
 		}
 		started := time.Now()
 		now, err := r.w.look(r.dir)
-		if err != nil || r.over(now.usage()) {
+		if err == nil && r.over(now.usage()) {
+			r.caught = now.usage()
+		}
+		if err != nil || r.caught != (usage{}) {
 			halt()
 			return
 		}
@@ -192,14 +196,18 @@ func (r *workspaceRun) end(result *Result) error {
 	if err != nil {
 		return err
 	}
-	if used := after.usage(); r.over(used) {
+	used := after.usage()
+	if r.caught != (usage{}) {
+		used = r.caught // another program may have made room since
+	}
+	if r.over(used) {
 		removed, err := r.makeRoom(after)
 		if err != nil {
 			return err
 		}
 		result.Phase, result.Value, result.Whole = sandbox.PhaseKilled, nil, nil
 		result.Error = &ProgramError{
-			Message: fmt.Sprintf("the program was stopped: its folder held %s, at most %s are allowed; what it had written was removed: %s", used, r.w.quota(), removed),
+			Message: fmt.Sprintf("the program was stopped: its folder held %s, at most %s are allowed; what it had written was removed: %s", used, r.w.quota(), cmp.Or(removed, "nothing is left of it")),
 			Hint:    "write less, or remove files that are not needed any more",
 		}
 		if after, err = r.w.look(r.dir); err != nil {

@@ -182,6 +182,30 @@ func TestWorkspaceQuota(t *testing.T) {
 	}
 }
 
+// Of several programs at once each one hears why it was stopped, and there is room after
+// them.
+func TestWorkspaceQuotaOfSeveral(t *testing.T) {
+	c := newConductor(t, &conductor.Options{Workspaces: conductor.Workspaces{Dir: t.TempDir(), MaxBytes: 2_000_000}})
+	conv := newConversation(t, c)
+	var programs sync.WaitGroup
+	for i := range 4 {
+		programs.Go(func() {
+			result, err := conv.Execute(context.Background(), fmt.Sprintf(`for (let i = 0; ; i++) { Deno.writeFileSync("%d-" + i, new Uint8Array(50_000)); await new Promise((r) => setTimeout(r, 5)); }`, i), nil)
+			if err != nil || result.Phase != sandbox.PhaseKilled || !strings.Contains(result.Error.Message, "its folder held") {
+				t.Errorf("%v, %v", result, err)
+			}
+		})
+	}
+	programs.Wait()
+	bytes := 0
+	for _, text := range contents(t, workspace(t, conv)) {
+		bytes += len(text)
+	}
+	if bytes > 2_000_000 {
+		t.Errorf("%d bytes are left", bytes)
+	}
+}
+
 // A folder that is over its quota already, by somebody else's doing, can be cleared by
 // a program, and gets no fuller.
 func TestWorkspaceOverQuotaBefore(t *testing.T) {

@@ -143,10 +143,10 @@ func (r *run) do(ctx context.Context) *Result {
 	stop := r.stop
 	r.mu.Unlock()
 
-	if last != nil {
+	if last != nil && r.profile.Workspace == "" {
 		r.process.stop() // the caller need not wait until it is gone
 	} else {
-		r.process.end()
+		r.process.end() // it might still write into the folder that the caller looks at next
 	}
 	endCalls()
 	r.calls.Wait()
