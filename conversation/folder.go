@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -54,6 +55,10 @@ const (
 	newSuffix    = ".new"
 	lockFile     = "lock"
 )
+
+// shardName is the beginning of the hashes in a shard. Systems and people leave other
+// files beside.
+var shardName = regexp.MustCompile(`^[0-9a-f]{2}$`)
 
 // sweepEvery is how often a shard is looked through for what has expired.
 const sweepEvery = time.Hour
@@ -153,7 +158,7 @@ func (f *Folder) List(ctx context.Context, kind, cursor string, limit int) (*Pag
 	limit = PageLimit(limit)
 	page := &Page{}
 	after, _, _ := strings.Cut(cursor, "/")
-	shards, err := names(filepath.Join(f.dir, kind), func(name string) bool { return name >= after })
+	shards, err := names(filepath.Join(f.dir, kind), func(name string) bool { return shardName.MatchString(name) && name >= after })
 	if err != nil {
 		return nil, fmt.Errorf("listing %s: %w", kind, err)
 	}

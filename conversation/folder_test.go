@@ -138,6 +138,24 @@ func TestFolderIsPrivate(t *testing.T) {
 	}
 }
 
+// Other files in the folder are in nobody's way.
+func TestFolderWithOtherFiles(t *testing.T) {
+	dir := t.TempDir()
+	store := openFolder(t, dir)
+	if err := store.Save(t.Context(), &conversation.Record{Key: key("a")}); err != nil {
+		t.Fatal(err)
+	}
+	shard := filepath.Dir(files(t, dir, ".record")[0])
+	for _, path := range []string{filepath.Join(dir, ".DS_Store"), filepath.Join(dir, "test", ".DS_Store"), filepath.Join(dir, "test", "notes.record"), filepath.Join(shard, "x.record")} {
+		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if page, err := store.List(t.Context(), "test", "", 0); err != nil || len(page.Records) != 1 {
+		t.Errorf("List: %+v, %v", page, err)
+	}
+}
+
 // What has expired makes room when something is made beside it.
 func TestFolderSweeps(t *testing.T) {
 	dir := t.TempDir()

@@ -39,9 +39,8 @@ const (
 //   - What can be neither has a record of its own.
 //
 // A change never assigns what was computed from a state that was loaded before. A
-// new field follows one of these rules, is left out of the JSON when it is zero, and
-// gets its bound in [State.check]. Replicas of an older version keep fields that
-// they do not know. What changes the meaning of a field raises stateFormat.
+// new field follows one of these rules, is left out of the JSON when it is zero, and has
+// a bound. Replicas of an older version keep fields that they do not know.
 type State struct {
 	// ID is what the host knows the conversation by.
 	ID string `json:"-"`
@@ -192,7 +191,8 @@ func (s *State) Bind(bindings ...Binding) {
 }
 
 // check returns an error that wraps [ErrTooLarge] or [ErrDamaged] if the state is
-// beyond its bounds or has what cannot be.
+// beyond its bounds or has what cannot be. A new field gets its bound here; what changes
+// the meaning of one raises stateFormat.
 func (s *State) check() error {
 	if len(s.Loaded) > maxLoaded {
 		return fmt.Errorf("%w: a conversation can load %d tools, not %d", ErrTooLarge, maxLoaded, len(s.Loaded))

@@ -175,10 +175,13 @@ func Update(ctx context.Context, store Store, key Key, change func(*Record) erro
 			return r, nil
 		}
 		err = store.Save(ctx, r)
-		if err == nil || !errors.Is(err, ErrConflict) {
-			return r, err
+		if err == nil {
+			return r, nil
 		}
-		if err := backOff(ctx, attempt); err != nil {
+		if errors.Is(err, ErrConflict) {
+			err = backOff(ctx, attempt)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
