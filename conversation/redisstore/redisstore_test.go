@@ -205,6 +205,44 @@ func TestLostAnswer(t *testing.T) {
 	}
 }
 
+// While Redis is away that is an error, in a bounded time; when it is back, what it had
+// answered for is there, and the store goes on by itself.
+func TestServerGoesAway(t *testing.T) {
+	leaktest.Check(t)
+	server := redistest.StartLasting(t)
+	s := open(t, server.URL)
+	r := &conversation.Record{Key: key("a"), Data: []byte("1")}
+	if err := s.Save(t.Context(), r); err != nil {
+		t.Fatal(err)
+	}
+	server.Stop()
+	failed := *r
+	if err := s.Save(t.Context(), &failed); err == nil || errors.Is(err, conversation.ErrConflict) || !strings.Contains(err.Error(), `test "a": redis: `) {
+		t.Errorf("Save without a server: %v", err)
+	}
+	if _, err := s.Load(t.Context(), key("a")); err == nil || errors.Is(err, conversation.ErrNotFound) {
+		t.Errorf("Load without a server: %v", err)
+	}
+	if _, err := s.List(t.Context(), "test", "", 0); err == nil {
+		t.Error("List without a server succeeds")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if _, err := s.Load(ctx, key("a")); err == nil {
+		t.Errorf("Load with a context that ends: %v", err)
+	}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Load(t.Context(), key("a"))
+	if err != nil || got.Version != r.Version || string(got.Data) != "1" {
+		t.Fatalf("after a restart: %+v, %v; want version %d", got, err, r.Version)
+	}
+	if err := s.Save(t.Context(), r); err != nil {
+		t.Errorf("Save after a restart: %v", err)
+	}
+}
+
 func TestOpen(t *testing.T) {
 	leaktest.Check(t)
 	for _, test := range []struct{ url, want string }{

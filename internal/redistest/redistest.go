@@ -17,10 +17,31 @@ import (
 // between finding and using it.
 const attempts = 5
 
-// Start runs a Redis server on a free port of the loopback interface until the test
-// ends, and returns its URL. It keeps nothing on disk. Where Redis is not installed
-// the test is skipped; under CI that is a failure.
+// A Server is a Redis server on a port of the loopback interface.
+type Server struct {
+	// URL is the same after a restart.
+	URL string
+
+	path, address string
+	args          []string
+	stop          func() // ends the process
+}
+
+// Start runs a server until the test ends, and returns its URL. It keeps nothing on
+// disk. Where Redis is not installed the test is skipped; under CI that is a failure.
 func Start(t testing.TB) (url string) {
+	t.Helper()
+	return start(t, "--save", "", "--appendonly", "no").URL
+}
+
+// StartLasting runs a server that may be stopped and started again in between, and has
+// then what it had answered for.
+func StartLasting(t testing.TB) *Server {
+	t.Helper()
+	return start(t, "--save", "", "--appendonly", "yes", "--appendfsync", "always")
+}
+
+func start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	path, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -29,15 +50,17 @@ func Start(t testing.TB) (url string) {
 		}
 		t.Skip("this test needs Redis: install redis-server")
 	}
-	var output string
+	s := &Server{path: path, args: append(args, "--dir", t.TempDir()), stop: func() {}}
+	t.Cleanup(func() { s.stop() })
 	for range attempts {
-		address := freeAddress(t)
-		if output, err = start(t, path, address); err == nil {
-			return "redis://" + address + "/0"
+		s.address = freeAddress(t)
+		s.URL = "redis://" + s.address + "/0"
+		if err = s.Start(); err == nil {
+			return s
 		}
 	}
-	t.Fatalf("redis-server: %v\n%s", err, output)
-	return ""
+	t.Fatal(err)
+	return nil
 }
 
 func freeAddress(t testing.TB) string {
@@ -50,36 +73,39 @@ func freeAddress(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-func start(t testing.TB, path, address string) (output string, err error) {
-	_, port, _ := strings.Cut(address, ":")
-	ctx, stop := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, path, "--bind", "127.0.0.1", "--port", port, "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+// Stop kills the process.
+func (s *Server) Stop() { s.stop() }
+
+// Start starts it and waits until it answers.
+func (s *Server) Start() error {
+	_, port, _ := strings.Cut(s.address, ":")
+	ctx, cancel := context.WithCancel(context.Background())
+	cmd := exec.CommandContext(ctx, s.path, append([]string{"--bind", "127.0.0.1", "--port", port}, s.args...)...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
-		stop()
-		return "", err
+		cancel()
+		return err
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		_ = cmd.Wait() // it is killed
 	}()
-	end := func() { stop(); <-ended }
+	s.stop = func() { cancel(); <-ended }
 	for range 500 {
 		select {
 		case <-ended:
-			stop()
-			return out.String(), fmt.Errorf("it has ended: %v", cmd.ProcessState)
+			cancel()
+			return fmt.Errorf("redis-server has ended: %v\n%s", cmd.ProcessState, &out)
 		case <-time.After(20 * time.Millisecond):
 		}
-		if answers(address) {
-			t.Cleanup(end)
-			return "", nil
+		if answers(s.address) {
+			return nil
 		}
 	}
-	end()
-	return out.String(), fmt.Errorf("it does not answer at %s", address)
+	s.stop()
+	return fmt.Errorf("redis-server does not answer at %s\n%s", s.address, &out)
 }
 
 // answers tells whether a Redis server is at an address.
