@@ -277,7 +277,7 @@ func TestLearnedIsShared(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(found.Tools) == 0 || found.Tools[0].Name != "notes.add_note" {
+	if !slices.ContainsFunc(found.Tools, func(f conductor.FoundTool) bool { return f.Name == "notes.add_note" && f.Score > .3 }) {
 		t.Errorf("what searches led to is not known: %+v", found.Tools)
 	}
 	if spec := load(t, next, "notes.search-notes").Text(); !strings.Contains(spec, "Observed from 3 successful calls") || !strings.Contains(spec, "title: string") {
