@@ -47,8 +47,8 @@ return a.total + b.total;
 - A failed call throws a ToolError (message, data). Do not just run a program again that may have changed something before it failed: look first.
 `
 
-// wholeRule replaces the first step where all tools are shown.
-const wholeRule = "All tools are listed below: there is no need for find_tools.\n"
+// wholeRule takes the place of the first step where all tools are shown.
+const wholeRule = "- All tools are listed below: there is no need for find_tools.\n"
 
 // workspaceRule is for conversations with a folder.
 const workspaceRule = `- Programs share a working folder that lasts: await Deno.writeTextFile("a.csv", text), Deno.readTextFile("a.csv").
@@ -62,8 +62,8 @@ const workspaceRule = `- Programs share a working folder that lasts: await Deno.
 //
 // It is made for a provider's prompt cache: what changes least comes first. While the
 // servers stay the same, loading a tool only appends to it, but for the end, which says
-// what has changed and what is not available; and a server that is lost keeps its line. The same state gives
-// the same bytes.
+// what has changed and what is not available; and a server that is lost keeps its line.
+// The same state gives the same bytes.
 func (v *Conversation) Prompt() string {
 	v.mu.Lock()
 	state := v.state
@@ -125,7 +125,7 @@ func (v *Conversation) makeServed() string {
 		fmt.Fprintf(&b, "- and %d more servers: find_tools searches all\n", more)
 	}
 	if len(servers) == 0 {
-		b.WriteString("- none yet\n")
+		b.WriteString("- none is connected\n")
 	}
 	return b.String()
 }

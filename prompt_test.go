@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log"
+	"slices"
 	"strings"
 	"testing"
 
@@ -132,6 +133,36 @@ func TestPromptOnlyGrows(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The part that is kept follows the servers.
+func TestPromptFollowsServers(t *testing.T) {
+	c := newConductor(t, &conductor.Options{LazySandbox: true})
+	conv := newConversation(t, c)
+	narrow := as(t, conv, "", &conductor.Policy{Deny: []string{"b.*"}})
+	check := func(want ...string) {
+		t.Helper()
+		for _, name := range []string{"a", "b"} {
+			shown := strings.Contains(conv.Prompt(), "\n- "+name+"\n")
+			if shown != slices.Contains(want, name) {
+				t.Errorf("server %s: shown = %v, want %v", name, shown, want)
+			}
+			if strings.Contains(narrow.Prompt(), "\n- b\n") {
+				t.Error("what a policy denies is shown")
+			}
+		}
+	}
+	check()
+	for _, name := range []string{"a", "b"} {
+		if err := c.AddServer(t.Context(), many(t, name, 3)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("a", "b")
+	if err := c.RemoveServer("a"); err != nil {
+		t.Fatal(err)
+	}
+	check("b")
 }
 
 // What a server says of itself stays within its line.

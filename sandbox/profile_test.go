@@ -277,3 +277,18 @@ func TestWholeValue(t *testing.T) {
 		t.Errorf("a huge value: %d bytes, %s", len(result.Whole), result.Value)
 	}
 }
+
+// No process waits for a profile that does without.
+func TestProfilePoolSize(t *testing.T) {
+	leaktest.Check(t)
+	s := newSandbox(t, &sandbox.Options{PoolSize: 1})
+	for range 3 {
+		result, err := s.Run(t.Context(), &sandbox.Program{Code: "return 1", Profile: &sandbox.Profile{PoolSize: -1}})
+		if err != nil || string(result.Value) != "1" {
+			t.Fatal(result, err)
+		}
+	}
+	if stats := s.Pool(); stats.Waiting+stats.Booting != 0 || stats.Cold != 3 {
+		t.Errorf("%+v", stats)
+	}
+}
