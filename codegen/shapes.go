@@ -199,14 +199,17 @@ func (c *converter) arrayOf(t target, depth int) node {
 	return out
 }
 
+// maxLength is more items than any tuple has.
+const maxLength = 1 << 20
+
 // length reads a number of items, 0 if it is none.
 func length(v *value) int {
 	if !v.is(numberValue) {
 		return 0
 	}
-	n, err := strconv.Atoi(v.text)
+	n, err := strconv.ParseFloat(v.text, 64) // 2, 2.0 and 2e0 are the same number
 	if err != nil {
 		return 0
 	}
-	return max(n, 0)
+	return int(max(0, min(n, maxLength)))
 }

@@ -122,8 +122,9 @@ func transform(code, layout string) (string, *ProgramError) {
 		LegalComments:  api.LegalCommentsNone,
 		// An import that is not used may still be a mistake to report.
 		TsconfigRaw: `{"compilerOptions":{"verbatimModuleSyntax":true}}`,
-		// Without raw line breaks in strings the layout can be relied on.
-		Supported: map[string]bool{"template-literal": false},
+		// Without raw line breaks in strings the layout can be relied on; V8 has no
+		// decorators.
+		Supported: map[string]bool{"template-literal": false, "decorators": false},
 	})
 	if len(result.Errors) > 0 {
 		return "", syntaxError(code, result.Errors[0])

@@ -21,6 +21,7 @@ const { keys, defineProperty } = Object;
 const { isArray, from: arrayFrom } = Array;
 const { captureStackTrace } = Error;
 const { isFinite } = Number;
+const { createObjectURL } = URL;
 const { isView } = ArrayBuffer;
 const symbolFor = Symbol.for;
 const AsyncFunction = (async () => {}).constructor;
@@ -285,12 +286,26 @@ async function evaluate(packages) {
   await globalThis[symbolFor("conductor.packages")].all();
 }
 
+// compile makes a function of the program. Of a mistake that only V8 finds it says
+// where it is in a module, but not in a function.
+async function compile(code) {
+  try {
+    return new AsyncFunction("$$run", code);
+  } catch (thrown) {
+    await import(createObjectURL(new Blob([code], { type: "text/javascript" }))).catch(({ stack }) => {
+      defineProperty(thrown, "stack", { value: stack });
+    });
+    throw thrown;
+  }
+}
+
 async function run({ code, packages, maxValue, maxWhole }) {
   let value;
   try {
     if (packages) await evaluate(packages);
     let main;
-    await new AsyncFunction("$$run", code)((body) => (main = body));
+    const program = await compile(code);
+    await program((body) => (main = body));
     value = await main();
   } catch (thrown) {
     return fail("thrown", thrown);
