@@ -10,6 +10,7 @@ import (
 	"github.com/conductor/conductor/catalog"
 	"github.com/conductor/conductor/codegen"
 	"github.com/conductor/conductor/mcpclient"
+	"github.com/conductor/conductor/sandbox"
 )
 
 // What a server offers beside its tools, resources and prompts, is found, loaded and
@@ -71,6 +72,24 @@ func (c *Conductor) known(id string) (string, bool) {
 	}
 	_, ok := c.feature(id)
 	return id, ok
+}
+
+// pausing makes the clock of a program stand still while a person, or a model, is asked
+// in the middle of its call.
+func pausing(h mcpclient.Host) mcpclient.Host {
+	if elicit := h.Elicit; elicit != nil {
+		h.Elicit = func(ctx context.Context, e *mcpclient.Elicitation) (*mcpclient.ElicitationAnswer, error) {
+			defer sandbox.PauseClock(ctx)()
+			return elicit(ctx, e)
+		}
+	}
+	if sample := h.Sample; sample != nil {
+		h.Sample = func(ctx context.Context, s *mcpclient.Sampling) (*mcpclient.SamplingAnswer, error) {
+			defer sandbox.PauseClock(ctx)()
+			return sample(ctx, s)
+		}
+	}
+	return h
 }
 
 // featureTool describes a feature as if it were a tool.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -193,9 +194,17 @@ func TestElicitationDuringACall(t *testing.T) {
 		})
 		conv := newConversation(t, c)
 		load(t, conv, "clerk.confirm")
-		return execute(t, conv, `import * as clerk from "./mcp/clerk"; return await clerk.confirm();`)
+		r, err := conv.Execute(t.Context(), `import * as clerk from "./mcp/clerk"; return await clerk.confirm();`, &conductor.ExecuteOptions{Timeout: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
 	}
 	r := ask(t, mcpclient.Host{Elicit: func(_ context.Context, e *mcpclient.Elicitation) (*mcpclient.ElicitationAnswer, error) {
+		if e.Conversation == "" {
+			t.Error("it is not known who is asked")
+		}
+		time.Sleep(1500 * time.Millisecond) // longer than the program may take
 		return &mcpclient.ElicitationAnswer{Action: mcpclient.ElicitAccept, Content: map[string]any{"yes": true}}, nil
 	}})
 	if string(r.Value) != `"accept{\"yes\":true}"` {

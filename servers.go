@@ -40,6 +40,7 @@ func (c *Conductor) connect(ctx context.Context) error {
 	}
 	c.catalog = catalog
 	opts := c.opts.Client
+	opts.Host = pausing(opts.Host)
 	opts.OnChange = func(s mcpclient.Status, tools []mcpclient.Tool) {
 		c.follow(s, tools)
 		if c.opts.Client.OnChange != nil {

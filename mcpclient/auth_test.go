@@ -327,3 +327,25 @@ func TestOptionsPrintWithoutSecrets(t *testing.T) {
 	wantNoText(t, text, "pass-word", "query-key", "arg-token", "env-key", "header-token", clientSecret, "access-token", "refresh-token")
 	wantText(t, text, "API_KEY", "Authorization", "https://example.com/mcp")
 }
+
+// Connections of conversations share a login.
+func TestOAuthPerConversation(t *testing.T) {
+	leaktest.Check(t)
+	g := newGuarded(t, nil)
+	s := g.server(mcpclient.OAuth{Authorize: oauthtest.Agree, RedirectURL: redirect})
+	s.Sharing = mcpclient.SharingPerConversation
+	c := ready(t, s)
+	g.Revoke(true)
+	var group sync.WaitGroup
+	for i := range 5 {
+		group.Go(func() {
+			if _, err := c.Call(testContext(t), "guarded", "echo", json.RawMessage(`{}`), &mcpclient.CallOptions{Conversation: fmt.Sprint(i)}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	group.Wait()
+	if logins, _ := g.Counts(); logins != 2 {
+		t.Errorf("%d logins, want the first one and one more", logins)
+	}
+}

@@ -119,7 +119,7 @@ func (c *connection) try(ctx context.Context, tool string, args json.RawMessage,
 		defer done()
 		params.SetProgressToken(token)
 	}
-	ctx, ex := withExchange(ctx)
+	ctx, ex := withExchange(o.mark(ctx))
 	started := time.Now()
 	res, err := l.session.CallTool(ctx, params)
 	_, raw, rpcErr := ex.state()

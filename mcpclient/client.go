@@ -73,7 +73,7 @@ func (c *Client) newConnection(s Server) *connection {
 	s = s.resolved(&c.opts)
 	conn := newConnection(s, &c.opts, report)
 	if s.Sharing == SharingPerConversation {
-		conn.pool = newPool(s, &c.opts)
+		conn.pool = newPool(s, &c.opts, conn.auth)
 	}
 	return conn
 }

@@ -16,14 +16,15 @@ import (
 // state and the link of the moment. The state changes in supervise, and in start and
 // stop, which never run at the same time.
 type connection struct {
-	server     Server // resolved
-	opts       *Options
-	queue      *queue
-	pool       *pool                // of the conversations' own connections; nil if they share this one
-	report     func(Status, []Tool) // of changes
-	auth       *authorizer          // nil without tokens
-	subscribed subscriptions
-	stderr     ring
+	server       Server // resolved
+	opts         *Options
+	queue        *queue
+	pool         *pool                // of the conversations' own connections; nil if they share this one
+	report       func(Status, []Tool) // of changes
+	auth         *authorizer          // nil without tokens
+	subscribed   subscriptions
+	conversation string // the only one, if it is for one
+	stderr       ring
 
 	calls    context.Context // parent of all calls' ends
 	endCalls context.CancelCauseFunc

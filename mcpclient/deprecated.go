@@ -42,6 +42,7 @@ func (a *asked) sample(ctx context.Context, req *mcp.CreateMessageRequest) (*mcp
 	if err != nil {
 		return nil, err
 	}
+	s.Conversation = a.conversation(ctx)
 	answer, err := a.opts.Host.Sample(ctx, s)
 	if err == nil && answer == nil {
 		err = errors.New("the host returned no answer")

@@ -87,7 +87,7 @@ func (c *connection) ask(ctx context.Context, r request, opts *CallOptions) (jso
 	defer deadline.stop()
 	stop := context.AfterFunc(c.calls, func() { deadline.end(context.Cause(c.calls)) })
 	defer stop()
-	ctx, ex := withExchange(ctx)
+	ctx, ex := withExchange(o.mark(ctx))
 	started := time.Now()
 	err = r.send(ctx, l.session)
 	_, raw, rpcErr := ex.state()

@@ -376,3 +376,66 @@ func TestFeatureBounds(t *testing.T) {
 		})
 	}
 }
+
+// The host learns who is asked where the connection, or the call, says so.
+func TestElicitationSaysForWhom(t *testing.T) {
+	leaktest.Check(t)
+	var whom []string
+	host := mcpclient.Host{Elicit: func(_ context.Context, e *mcpclient.Elicitation) (*mcpclient.ElicitationAnswer, error) {
+		whom = append(whom, e.Conversation)
+		return nil, nil
+	}}
+	own := self("featured")
+	own.Sharing = mcpclient.SharingPerConversation
+	modern := featured()
+	url := listen(t, mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return modern }, &mcp.StreamableHTTPOptions{Stateless: true}))
+	c := connect(t, &mcpclient.Options{Host: host}, own, mcpclient.Server{Name: "modern", URL: url})
+	for _, server := range []string{"featured", "modern"} {
+		r, err := c.Call(testContext(t), server, "elicit", nil, &mcpclient.CallOptions{Conversation: "of ada"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantText(t, r.Content[0].Text, `{"action":"cancel"}`)
+	}
+	if diff := cmp.Diff([]string{"of ada", "of ada"}, whom); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+}
+
+// A server is told of what the host has, and of nothing else.
+func TestAdvertised(t *testing.T) {
+	elicit := func(context.Context, *mcpclient.Elicitation) (*mcpclient.ElicitationAnswer, error) { return nil, nil }
+	sample := func(context.Context, *mcpclient.Sampling) (*mcpclient.SamplingAnswer, error) { return nil, nil }
+	tests := []struct {
+		name  string
+		host  mcpclient.Host
+		roots []mcpclient.Root
+		want  string
+	}{
+		{"nothing", mcpclient.Host{OnLog: func(mcpclient.LogMessage) {}, OnResourceUpdated: func(string, string) {}}, nil, `{}`},
+		{"elicitation", mcpclient.Host{Elicit: elicit}, nil, `{"elicitation":{"form":{},"url":{}}}`},
+		{"sampling", mcpclient.Host{Sample: sample}, nil, `{"sampling":{}}`},
+		{"roots", mcpclient.Host{}, []mcpclient.Root{{URI: "file:///data"}}, `{"roots":{}}`},
+		{"all", mcpclient.Host{Elicit: elicit, Sample: sample}, []mcpclient.Root{{URI: "file:///data"}}, `{"elicitation":{"form":{},"url":{}},"roots":{},"sampling":{}}`},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			leaktest.Check(t)
+			var told []byte
+			s := &streamer{stream: func(_ int, w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusMethodNotAllowed) }}
+			s.initialize = func(params json.RawMessage) {
+				var p struct {
+					Capabilities map[string]any `json:"capabilities"`
+				}
+				if err := json.Unmarshal(params, &p); err != nil {
+					t.Error(err)
+				}
+				told, _ = json.Marshal(p.Capabilities)
+			}
+			connect(t, &mcpclient.Options{Host: test.host}, mcpclient.Server{Name: "x", URL: listen(t, s), Roots: test.roots})
+			if diff := cmp.Diff(test.want, string(told)); diff != "" {
+				t.Errorf("capabilities (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -48,6 +48,10 @@ const (
 type Elicitation struct {
 	// Server is the configured name of who asks.
 	Server string
+	// Conversation is the [CallOptions.Conversation] of the call that asks. It is empty
+	// where that is not known: on a connection that conversations share, to a server
+	// of a protocol before 2026-07-28.
+	Conversation string
 	// Message is what the user is asked, at most 8 KiB, without control characters.
 	// Untrusted text.
 	Message string
@@ -80,8 +84,9 @@ type ElicitationAnswer struct {
 
 // Sampling is a server's request for a completion by a model.
 type Sampling struct {
-	// Server is the configured name of who asks.
-	Server string
+	// Server is the configured name of who asks, and Conversation for whom; see
+	// [Elicitation].
+	Server, Conversation string
 	// Messages are the conversation to complete. Untrusted.
 	Messages []Message
 	// SystemPrompt is the system prompt that the server wants. Untrusted.
@@ -122,14 +127,15 @@ type Root struct {
 // asked answers the requests of one server.
 type asked struct {
 	server *Server
+	forOne string // the only conversation of the connection, if there is such
 	opts   *Options
 	slots  chan struct{}
 	logs   logRate
 }
 
 // clientOptions says what the client offers to s: what the host has set.
-func clientOptions(s *Server, o *Options) *mcp.ClientOptions {
-	a := &asked{server: s, opts: o, slots: make(chan struct{}, MaxHostRequests)}
+func clientOptions(s *Server, o *Options, conversation string) *mcp.ClientOptions {
+	a := &asked{server: s, opts: o, forOne: conversation, slots: make(chan struct{}, MaxHostRequests)}
 	options := &mcp.ClientOptions{
 		Logger: o.Logger.With("server", s.Name),
 		// Not nil, which would advertise roots.
@@ -150,6 +156,22 @@ func clientOptions(s *Server, o *Options) *mcp.ClientOptions {
 		}
 	}
 	return options
+}
+
+// conversationKey is the context key of [CallOptions.Conversation]. In rounds of
+// 2026-07-28 the question comes in the context of the call.
+type conversationKey struct{}
+
+func (o *CallOptions) mark(ctx context.Context) context.Context {
+	return context.WithValue(ctx, conversationKey{}, o.Conversation)
+}
+
+// conversation returns for whom the server asks, as far as that is known.
+func (a *asked) conversation(ctx context.Context) string {
+	if conversation, _ := ctx.Value(conversationKey{}).(string); conversation != "" {
+		return conversation
+	}
+	return a.forOne
 }
 
 // refuse is what the server gets to read about a request that is not answered.
@@ -192,7 +214,7 @@ func (a *asked) elicit(ctx context.Context, req *mcp.ElicitRequest) (*mcp.Elicit
 	}
 	defer leave()
 	p := req.Params
-	e := &Elicitation{Server: a.server.Name, Message: clean(p.Message, maxElicitMessage), URL: p.URL}
+	e := &Elicitation{Server: a.server.Name, Conversation: a.conversation(ctx), Message: clean(p.Message, maxElicitMessage), URL: p.URL}
 	if p.RequestedSchema != nil {
 		if e.Schema, err = json.Marshal(p.RequestedSchema); err != nil || len(e.Schema) > maxElicitSchema {
 			return nil, refuse("the requested schema is larger than %d bytes, or no JSON", maxElicitSchema)

@@ -31,6 +31,7 @@ const (
 type pool struct {
 	server Server
 	opts   *Options
+	auth   *authorizer // one login is enough for all
 
 	mu      sync.Mutex
 	open    bool
@@ -47,8 +48,8 @@ type member struct {
 	idle  *time.Timer // ends it; nil before the first call has ended
 }
 
-func newPool(s Server, o *Options) *pool {
-	return &pool{server: s, opts: o, members: map[string]*member{}}
+func newPool(s Server, o *Options, auth *authorizer) *pool {
+	return &pool{server: s, opts: o, auth: auth, members: map[string]*member{}}
 }
 
 // take returns the connection of a conversation, making it if need be: in place of the
@@ -66,6 +67,7 @@ func (p *pool) take(conversation string) (*member, error) {
 				ErrUnavailable, p.server.Name, len(p.members))
 		}
 		m = &member{connection: newConnection(p.server, p.opts, func(Status, []Tool) {})}
+		m.conversation, m.auth = conversation, p.auth
 		p.members[conversation] = m
 		m.start()
 	}

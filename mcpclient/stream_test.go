@@ -18,7 +18,8 @@ import (
 
 // A streamer is a server of 2025-11-25 that has a script for its standalone stream.
 type streamer struct {
-	stream func(n int, w http.ResponseWriter, r *http.Request)
+	stream     func(n int, w http.ResponseWriter, r *http.Request)
+	initialize func(params json.RawMessage) // may be nil
 
 	mu    sync.Mutex
 	opens int
@@ -43,6 +44,9 @@ func (s *streamer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Mcp-Session-Id", "session")
+	if l.Method == "initialize" && s.initialize != nil {
+		s.initialize(l.Params)
+	}
 	result := map[string]string{"initialize": hello, "tools/list": `{"tools":[{"name":"only"}]}`, "tools/call": `{"content":[]}`}[l.Method]
 	if result == "" {
 		fmt.Fprintf(w, `{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"unknown"}}`, l.ID)
