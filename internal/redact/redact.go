@@ -23,7 +23,11 @@ var secretNames = []string{
 }
 
 // secretWords are whole names, since they are parts of many harmless ones.
-var secretWords = map[string]bool{"pwd": true, "pass": true, "auth": true, "pin": true, "sig": true, "key": true}
+var secretWords = map[string]bool{"pwd": true, "pass": true, "auth": true, "pin": true, "sig": true}
+
+// harmless are parts of names that would be secret otherwise: of lists that go on, and
+// of how many tokens a model may use.
+var harmless = []string{"pagetoken", "nexttoken", "continuationtoken", "synctoken", "maxtoken", "tokencount"}
 
 // Secret tells whether a field or parameter of this name holds a secret.
 func Secret(name string) bool {
@@ -31,10 +35,10 @@ func Secret(name string) bool {
 	if secretWords[folded] {
 		return true
 	}
-	// How many tokens a model may use is no secret.
-	if strings.HasPrefix(folded, "max") || strings.HasSuffix(folded, "tokens") || strings.HasSuffix(folded, "count") {
-		return false
+	for _, part := range harmless {
+		folded = strings.ReplaceAll(folded, part, "")
 	}
+	folded = strings.TrimSuffix(folded, "tokens")
 	for _, part := range secretNames {
 		if strings.Contains(folded, part) {
 			return true
@@ -121,11 +125,12 @@ func redactURL(raw string) string {
 	return b.String()
 }
 
+// redactQuery takes "key" for a secret too, which it is in queries and not elsewhere.
 func redactQuery(query string) string {
 	pairs := strings.Split(query, "&")
 	for i, pair := range pairs {
 		name, _, hasValue := strings.Cut(pair, "=")
-		if decoded, err := url.QueryUnescape(name); hasValue && (err != nil || Secret(decoded)) {
+		if decoded, err := url.QueryUnescape(name); hasValue && (err != nil || Secret(decoded) || fold(decoded) == "key") {
 			pairs[i] = name + "=" + Mark
 		}
 	}

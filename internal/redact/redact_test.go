@@ -31,6 +31,9 @@ func TestText(t *testing.T) {
 		{`password="correct horse" user=ada`, `password=[redacted] user=ada`},
 		{"DB_PASSWORD: hunter2, next", "DB_PASSWORD: [redacted], next"},
 		{"the task force and the risk-averse", "the task force and the risk-averse"},
+		{"https://maps.example.com/api?key=abc&q=x", "https://maps.example.com/api?key=[redacted]&q=x"},
+		{"issue key=ABC-12, page_token=7", "issue key=ABC-12, page_token=7"},
+		{"page_token_secret=7", "page_token_secret=[redacted]"},
 		{"used 1200 tokens; max_tokens=500", "used 1200 tokens; max_tokens=500"},
 	} {
 		t.Run(test.in, func(t *testing.T) {
@@ -47,6 +50,7 @@ func TestJSON(t *testing.T) {
 		{`{"apiKey":"x","nested":[{"client_secret":{"v":"y"}}],"use_token":true,"token":null}`, `{"apiKey":"[redacted]","nested":[{"client_secret":"[redacted]"}],"token":null,"use_token":true}`},
 		{`{"url":"https://u:p@h/","html":"<b>"}`, `{"html":"<b>","url":"https://[redacted]@h/"}`},
 		{`"Bearer abcdefgh1234"`, `"Bearer [redacted]"`},
+		{`{"key":"ABC-12","nextPageToken":"x","max_tokens":5}`, `{"key":"ABC-12","max_tokens":5,"nextPageToken":"x"}`},
 		{`{"pin":1234,"spin":1234}`, `{"pin":"[redacted]","spin":1234}`},
 		{`{"a":`, `"[redacted]"`},
 		{`{} {}`, `"[redacted]"`},
