@@ -296,7 +296,9 @@ func (c *Conductor) open() error {
 // their processes are gone. Further calls return what the first one did.
 func (c *Conductor) Close() error {
 	c.closeOnce.Do(func() {
+		c.mu.Lock() // nothing begins in the background after this
 		c.close()
+		c.mu.Unlock()
 		c.background.Wait()
 		var errs []error
 		s := <-c.sandboxSlot

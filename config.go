@@ -58,6 +58,9 @@ const maxConfig = 1 << 20
 //	    "keep_conversations": "720h", // after the last change
 //	    "policy": {"allow": ["github.*"], "deny": ["*.delete_*"]}, // tools, see [Policy]
 //	    "audit": {"file": "calls.jsonl", "arguments": false},      // a line for each call
+//	    "embedding": {"url": "https://api.openai.com/v1", "model": "text-embedding-3-small",
+//	                  "key": "${OPENAI_API_KEY}"}, // a service for the search; see [catalog.Service]
+//	    "learning": true,          // the search learns from successful calls
 //	    "tokens": "tokens.json"    // of logins; else a file in the user's folder for configuration
 //	  }
 //	}
@@ -122,7 +125,7 @@ var (
 	conductorKeys = []string{
 		"deno", "timeout", "memory_mb", "connect_timeout", "call_timeout", "max_output", "max_value",
 		"isolation", "workspace", "permissions", "dependencies", "type_check", "store", "keep_conversations",
-		"policy", "audit", "workspaces", "tokens",
+		"policy", "audit", "workspaces", "tokens", "embedding", "learning",
 	}
 	permissionKeys = []string{"net", "read", "write", "env", "run", "ffi", "sys", "import"}
 )
@@ -393,6 +396,10 @@ func (r *configReader) conductor(path string, raw json.RawMessage, options *Opti
 			r.workspaces(at, f.value, &options.Workspaces)
 		case "audit":
 			r.audit(at, f.value, options)
+		case "embedding":
+			r.embedding(at, f.value, &options.Catalog)
+		case "learning":
+			options.NoLearning = !r.boolean(at, f.value)
 		case "dependencies":
 			options.Sandbox.Profile.Dependencies.Allow = r.list(at, f.value)
 		}

@@ -166,9 +166,38 @@ func (c *Conductor) index(s mcpclient.Status, tools []mcpclient.Tool) {
 	}
 	c.mu.Unlock()
 	entry := catalog.Server{Name: s.Name, Title: s.Title, Description: s.Instructions, Tools: tools}
-	if err := c.catalog.SetServer(c.closing, entry); err != nil {
-		// The tools can be found by their words all the same.
-		c.opts.Logger.Warn("conductor: embedding the tools of a server", "server", s.Name, "error", err)
+	embed, err := c.catalog.SetWords(entry)
+	switch {
+	case err != nil:
+		c.opts.Logger.Warn("conductor: indexing the tools of a server", "server", s.Name, "error", err)
+	case embed != nil:
+		c.mu.RLock() // against Close, which waits for the background
+		defer c.mu.RUnlock()
+		if c.open() == nil {
+			c.background.Go(func() { c.embed(s.Name, embed) })
+		}
+	}
+}
+
+const (
+	embedPause    = 15 * time.Second // before a failed embedding is tried again, doubling
+	embedPauseMax = 10 * time.Minute // up to this
+)
+
+// embed has the tools of a server embedded, however long a service takes or is down:
+// they can be found by their words meanwhile.
+func (c *Conductor) embed(server string, embed func(context.Context) error) {
+	for pause := embedPause; ; pause = min(2*pause, embedPauseMax) {
+		err := embed(c.closing)
+		if err == nil || c.closing.Err() != nil {
+			return
+		}
+		c.opts.Logger.Warn("conductor: embedding the tools of a server; they are found by words until it succeeds", "server", server, "error", err, "next", pause)
+		select {
+		case <-time.After(pause):
+		case <-c.closing.Done():
+			return
+		}
 	}
 }
 

@@ -84,19 +84,29 @@ type Tool = tool.Tool
 // catalog.EmbeddingFunc(chromem.NewEmbeddingFuncOllama("nomic-embed-text", "")).
 type EmbeddingFunc func(ctx context.Context, text string) ([]float32, error)
 
+// BatchEmbeddingFunc turns several texts into as many vectors, in their order, with one
+// request; else it is like [EmbeddingFunc]. [Service.Embed] is one.
+type BatchEmbeddingFunc func(ctx context.Context, texts []string) ([][]float32, error)
+
 // Defaults of [Options] and [Query].
 const (
 	DefaultLimit            = 8               // hits of a search; see [Query.Limit]
 	DefaultConcurrency      = 8               // see [Options.Concurrency]
 	DefaultEmbeddingTimeout = 2 * time.Second // see [Options.EmbeddingTimeout]
 
-	// BuiltinVectorWeight is the vector weight of the built-in embedder, which
-	// knows words, spelling and a few synonyms, but not meaning.
+	// BuiltinVectorWeight is the vector weight of the built-in embedder, whose vectors
+	// are means of words and know nothing of their order.
 	BuiltinVectorWeight = 0.4
 	// CustomVectorWeight is the vector weight of a host's embedding function.
 	// Small sentence models alone are no better than BM25 on tool search and
 	// large ones are clearly above it; equal weight serves both.
 	CustomVectorWeight = 1.0
+	// StrongVectorWeight is for models of a billion parameters and more, and for those
+	// that were trained for tools.
+	StrongVectorWeight = 1.5
+
+	// BatchSize is how many texts an [Options.EmbeddingBatch] is given at most.
+	BatchSize = 64
 )
 
 const (
@@ -119,17 +129,33 @@ var (
 
 // Options configure a [Catalog]. The zero value is useful.
 type Options struct {
-	// Embedding is the host's embedding function. Nil means the built-in lexical
+	// Embedding is the host's embedding function. Nil means the built-in
 	// embedder, which needs no network, no key and no model, takes microseconds,
 	// and gives the same vectors everywhere.
 	Embedding EmbeddingFunc
 
+	// EmbeddingBatch is used in place of Embedding, if it is not nil, for up to
+	// [BatchSize] texts at a time.
+	EmbeddingBatch BatchEmbeddingFunc
+
+	// EmbeddingCache is a folder that keeps the vectors of tools, so that they are
+	// asked for once, and not at every start. It is made if it is not there, may be
+	// shared by processes, and holds at most 512 MB; what was unused the longest goes
+	// first. It is of use only with an embedding function of the host, and needs
+	// EmbeddingModel. Empty means none.
+	EmbeddingCache string
+
+	// EmbeddingModel names the model behind the function, for the cache: vectors of
+	// one name are taken for vectors of one model.
+	EmbeddingModel string
+
 	// VectorWeight is the weight of the vectors beside the words, which have
-	// weight 1. Zero means [BuiltinVectorWeight] or [CustomVectorWeight]. A
+	// weight 1. Zero means [BuiltinVectorWeight] or [CustomVectorWeight]; for a model
+	// that is clearly better than words alone, [StrongVectorWeight] is right. A
 	// negative weight means words alone: nothing is ever embedded.
 	VectorWeight float64
 
-	// Concurrency is how many calls of Embedding one SetServer has in flight.
+	// Concurrency is how many calls of the embedding function one SetServer has in flight.
 	// Zero or less means [DefaultConcurrency].
 	Concurrency int
 
@@ -162,7 +188,9 @@ type Server struct {
 // at any time from several goroutines. It has no background work and needs no
 // closing.
 type Catalog struct {
-	embed       EmbeddingFunc
+	embed       BatchEmbeddingFunc // nil if builtin
+	batch       int                // texts that embed is given at most
+	cache       *vectorCache       // or nil
 	builtin     bool
 	weight      float64 // ≤ 0: words alone
 	concurrency int
@@ -189,16 +217,21 @@ func New(opts *Options) (*Catalog, error) {
 		return nil, fmt.Errorf("vector weight %v is not a finite number", o.VectorWeight)
 	}
 	c := &Catalog{
-		embed:       o.Embedding,
+		embed:       o.EmbeddingBatch,
+		batch:       BatchSize,
 		weight:      o.VectorWeight,
 		concurrency: o.Concurrency,
 		timeout:     o.EmbeddingTimeout,
 		learning:    o.Learning,
 		snap:        &snapshot{base: []int{0}},
 	}
-	if c.embed == nil {
-		c.builtin = true
+	if c.embed == nil && o.Embedding != nil {
+		c.batch, c.embed = 1, func(ctx context.Context, texts []string) ([][]float32, error) {
+			vec, err := o.Embedding(ctx, texts[0])
+			return [][]float32{vec}, err
+		}
 	}
+	c.builtin = c.embed == nil
 	if c.weight == 0 {
 		c.weight = CustomVectorWeight
 		if c.builtin {
@@ -213,6 +246,11 @@ func New(opts *Options) (*Catalog, error) {
 	}
 	c.scratch.New = func() any { return new(scratch) }
 	var err error
+	if o.EmbeddingCache != "" && !c.builtin && c.weight > 0 {
+		if c.cache, err = newVectorCache(o.EmbeddingCache, o.EmbeddingModel); err != nil {
+			return nil, err
+		}
+	}
 	if c.vecs, err = newVectors(); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -52,27 +53,37 @@ func clip(text string, n int) string {
 	return strings.ToValidUTF8(text, "\uFFFD")
 }
 
-// call runs the embedding function and checks its vector. It returns when ctx is
-// done even if the function does not.
-func (c *Catalog) call(ctx context.Context, text string) ([]float32, error) {
+// call runs the embedding function for some texts and checks its vectors. It returns
+// when ctx is done even if the function does not.
+func (c *Catalog) call(ctx context.Context, texts []string) ([][]float32, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrEmbedding, context.Cause(ctx))
 	}
 	type result struct {
-		vec []float32
-		err error
+		vecs [][]float32
+		err  error
 	}
 	done := make(chan result, 1)
 	go func() {
-		vec, err := c.embed(ctx, text)
-		done <- result{vec, err}
+		vecs, err := c.embed(ctx, texts)
+		done <- result{vecs, err}
 	}()
 	select {
 	case r := <-done:
 		if r.err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrEmbedding, r.err)
 		}
-		return unit(r.vec)
+		if len(r.vecs) != len(texts) {
+			return nil, fmt.Errorf("%w: there are %d vectors for %d texts", ErrEmbedding, len(r.vecs), len(texts))
+		}
+		out := make([][]float32, len(texts))
+		for i, v := range r.vecs {
+			var err error
+			if out[i], err = unit(v); err != nil {
+				return nil, err
+			}
+		}
+		return out, nil
 	case <-ctx.Done():
 		return nil, fmt.Errorf("%w: %w", ErrEmbedding, context.Cause(ctx))
 	}
@@ -119,12 +130,13 @@ func (c *Catalog) embedQuery(ctx context.Context, texts []string) ([][]float32, 
 	defer cancel()
 	errs := make([]error, len(texts))
 	var wg sync.WaitGroup
-	for i := range texts {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			vecs[i], errs[i] = c.call(ctx, texts[i])
-		}()
+	for start := 0; start < len(texts); start += c.batch {
+		wg.Go(func() {
+			end := min(start+c.batch, len(texts))
+			var some [][]float32
+			some, errs[start] = c.call(ctx, texts[start:end])
+			copy(vecs[start:end], some)
+		})
 	}
 	wg.Wait()
 	for _, err := range errs {
@@ -136,58 +148,82 @@ func (c *Catalog) embedQuery(ctx context.Context, texts []string) ([][]float32, 
 }
 
 // embedTools fills in the vectors of docs that have none; they must have want
-// dimensions, or if that is 0 as many as the first one. It goes on after an error, but gives up when as many calls in a row have failed as may be in
-// flight: then the service is down, and the rest would wait for nothing.
+// dimensions, or if that is 0 as many as the first one. It goes on after an error, but
+// gives up when as many calls in a row have failed as may be in flight: then the
+// service is down, and the rest would wait for nothing.
 func (c *Catalog) embedTools(ctx context.Context, docs []doc, texts []string, want int) error {
 	var missing []int
 	for i := range docs {
+		if docs[i].vec == nil && c.cache != nil {
+			if docs[i].vec = c.cache.get(texts[i], want); docs[i].vec != nil {
+				want = len(docs[i].vec)
+			}
+		}
 		if docs[i].vec == nil {
 			missing = append(missing, i)
 		}
 	}
-	errs := make([]error, len(missing))
+	batches := slices.Collect(slices.Chunk(missing, c.batch))
+	errs := make([]error, len(batches))
 	var next, streak, dims atomic.Int64
 	dims.Store(int64(want))
 	var wg sync.WaitGroup
-	for range min(c.concurrency, len(missing)) {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+	for range min(c.concurrency, len(batches)) {
+		wg.Go(func() {
 			for streak.Load() < int64(c.concurrency) {
 				n := int(next.Add(1)) - 1
-				if n >= len(missing) {
+				if n >= len(batches) {
 					return
 				}
-				vec, err := c.call(ctx, texts[missing[n]])
-				if err == nil {
-					dims.CompareAndSwap(0, int64(len(vec)))
-					if want := int(dims.Load()); len(vec) != want {
-						err = errDimensions(len(vec), want)
-					}
-				}
-				if err != nil {
-					errs[n] = err
+				if errs[n] = c.embedBatch(ctx, docs, texts, batches[n], &dims); errs[n] != nil {
 					streak.Add(1)
-					continue
+				} else {
+					streak.Store(0)
 				}
-				streak.Store(0)
-				docs[missing[n]].vec = vec
 			}
-		}()
+		})
 	}
 	wg.Wait()
-	var first error
 	failed := 0
-	for n, i := range missing {
+	for _, i := range missing {
 		if docs[i].vec == nil {
 			failed++
-		}
-		if first == nil {
-			first = errs[n]
 		}
 	}
 	if failed == 0 {
 		return nil
 	}
+	var first error
+	for _, err := range errs {
+		if first = err; err != nil {
+			break
+		}
+	}
 	return fmt.Errorf("%d of %d tools are searchable by words only: %w", failed, len(docs), first)
+}
+
+// embedBatch fills in the vectors of some docs, all of them or none. The first vector
+// of all decides on the dimensions.
+func (c *Catalog) embedBatch(ctx context.Context, docs []doc, texts []string, which []int, dims *atomic.Int64) error {
+	some := make([]string, len(which))
+	for n, i := range which {
+		some[n] = texts[i]
+	}
+	vecs, err := c.call(ctx, some)
+	if err != nil {
+		return err
+	}
+	dims.CompareAndSwap(0, int64(len(vecs[0])))
+	for _, v := range vecs {
+		if want := int(dims.Load()); len(v) != want {
+			return errDimensions(len(v), want)
+		}
+	}
+	for n, i := range which {
+		docs[i].vec = vecs[n]
+		if c.cache != nil {
+			c.cache.put(some[n], vecs[n])
+		}
+	}
+	return nil
 }

@@ -75,7 +75,7 @@ func (l *Learning) Record(o Outcome) {
 	for _, t := range tools {
 		l.teach(t, kindUse, "", voice, day)
 		for _, w := range words {
-			if l.teach(t, kindTerm, hex(w), voice, day) {
+			if l.teach(t, kindTerm, termKey(w), voice, day) {
 				l.index(w, t)
 			}
 		}
@@ -132,7 +132,7 @@ func (l *Learning) reindex() {
 	l.byTerm = make(map[uint32][]string)
 	for id, t := range l.sum.Tools {
 		for key := range t.Terms {
-			if h, ok := unhex(key); ok {
+			if h, ok := readTermKey(key); ok {
 				l.byTerm[h] = append(l.byTerm[h], id)
 			}
 		}

@@ -57,9 +57,9 @@ func newLessons() *lessons { return &lessons{Format: lessonsFormat, Tools: make(
 
 func termHash(term string) uint32 { return uint32(hash('t', term)) }
 
-func hex(h uint32) string { return strconv.FormatUint(uint64(h), 36) }
+func termKey(h uint32) string { return strconv.FormatUint(uint64(h), 36) }
 
-func unhex(s string) (uint32, bool) {
+func readTermKey(s string) (uint32, bool) {
 	h, err := strconv.ParseUint(s, 36, 32)
 	return uint32(h), err == nil
 }

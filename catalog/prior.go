@@ -53,7 +53,7 @@ func (l *Learning) learnedTerm(s *snapshot, term string) []hint {
 		return nil
 	}
 	day := l.today()
-	key := hex(h)
+	key := termKey(h)
 	var out []hint
 	for _, id := range list {
 		if t := l.sum.Tools[id]; t != nil {

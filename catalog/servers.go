@@ -26,42 +26,57 @@ func (c *Catalog) SetServer(ctx context.Context, s Server) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	embed, err := c.SetWords(s)
+	if err == nil && embed != nil {
+		err = embed(ctx)
+	}
+	return err
+}
+
+// SetWords is the first half of [Catalog.SetServer]: the tools are searchable by words
+// when it returns, which takes milliseconds whatever becomes of an embedding service.
+// If there are tools without vectors, embed is not nil and does the rest; it may be
+// called again after an error, to try what is missing, and does nothing once the server
+// was set anew or removed.
+func (c *Catalog) SetWords(s Server) (embed func(context.Context) error, err error) {
 	if s.Name == "" || !utf8.ValidString(s.Name) || strings.ContainsFunc(s.Name, unicode.IsControl) {
-		return fmt.Errorf("%w: %q", ErrServerName, s.Name)
+		return nil, fmt.Errorf("%w: %q", ErrServerName, s.Name)
 	}
 	seg, texts := newSegment(s)
 	if c.weight <= 0 {
-		return c.publish(seg, nil)
+		return nil, c.publish(seg, nil)
 	}
 	if c.builtin {
 		for i := range seg.docs {
 			seg.docs[i].vec = builtinVector(texts[i])
 		}
 		seg.count()
-		return c.publish(seg, nil)
+		return nil, c.publish(seg, nil)
 	}
-
 	c.mu.RLock()
 	old := c.snap.segment(s.Name)
 	c.mu.RUnlock()
 	seg.reuse(old)
-	if err := c.publish(seg, nil); err != nil {
-		return err
+	if err := c.publish(seg, nil); err != nil || seg.embedded == len(seg.docs) {
+		return nil, err
 	}
-	if seg.embedded == len(seg.docs) {
+	return func(ctx context.Context) error {
+		if c.snapshot().segment(s.Name) != seg {
+			return nil
+		}
+		full := seg.clone()
+		embedErr := c.embedTools(ctx, full.docs, texts, c.snapshot().dims)
+		full.count()
+		// Another call may have replaced or removed the server meanwhile.
+		if err := c.publish(full, seg); err != nil {
+			return err
+		}
+		if embedErr != nil {
+			seg = full
+			return fmt.Errorf("set server %q: %w", s.Name, embedErr)
+		}
 		return nil
-	}
-	full := seg.clone()
-	embedErr := c.embedTools(ctx, full.docs, texts, c.snapshot().dims)
-	full.count()
-	// Another call may have replaced or removed the server meanwhile.
-	if err := c.publish(full, seg); err != nil {
-		return err
-	}
-	if embedErr != nil {
-		return fmt.Errorf("set server %q: %w", s.Name, embedErr)
-	}
-	return nil
+	}, nil
 }
 
 // RemoveServer takes a server and its tools out of the catalog. Removing a
