@@ -187,7 +187,7 @@ func TestReadConfigErrors(t *testing.T) {
 			`mcpServers.github.headers: "Authorization" is not a header that can be sent; is there a line break in it?`}},
 		{"variable name", server(`{"command": "x", "env": {"A=B": "x"}}`), []string{`mcpServers.github.env: "A=B" is not a variable that can be set`}},
 		{"section", section(`{"timout": "30s", "timeout": 30, "memory_mb": "1", "connect_timeout": "30", "call_timeout": "-1s", "max_output": 1.5, "max_value": 0, "deno": true}`), []string{
-			"conductor.timout: is not a key that Conductor knows; did you mean timeout? (the keys here are deno, timeout, memory_mb, connect_timeout, call_timeout, max_output, max_value, isolation, workspace, permissions, dependencies, type_check, store, keep_conversations, policy, audit, workspaces, tokens)",
+			"conductor.timout: is not a key that Conductor knows; did you mean timeout? (the keys here are deno, timeout, memory_mb, connect_timeout, call_timeout, max_output, max_value, isolation, workspace, permissions, dependencies, type_check, store, keep_conversations, policy, audit, workspaces, tokens, embedding, learning)",
 			`conductor.timeout: is a number; want a duration such as "30s", "2m" or "1m30s"`,
 			`conductor.memory_mb: is a string; want a whole number`,
 			`conductor.connect_timeout: "30" is not a duration; want a duration such as "30s", "2m" or "1m30s"`,
