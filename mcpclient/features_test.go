@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -400,6 +401,56 @@ func TestElicitationSaysForWhom(t *testing.T) {
 	if diff := cmp.Diff([]string{"of ada", "of ada"}, whom); diff != "" {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
+}
+
+// However much a server asks at a time, the host has four questions at most.
+func TestHostRequestsAtATime(t *testing.T) {
+	ask := func(t *testing.T, questions int) (most int, failure string) {
+		leaktest.Check(t)
+		requests := mcp.InputRequestMap{}
+		for i := range questions {
+			requests[fmt.Sprint(i)] = &mcp.ElicitParams{Mode: "form", Message: fmt.Sprint(i)}
+		}
+		s := mcp.NewServer(&mcp.Implementation{Name: "nosy", Version: "1"}, nil)
+		s.AddTool(&mcp.Tool{Name: "ask", InputSchema: json.RawMessage(`{"type":"object"}`)}, func(_ context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+			if r.Params.InputResponses == nil {
+				return &mcp.CallToolResult{InputRequests: requests}, nil
+			}
+			return &mcp.CallToolResult{}, nil
+		})
+		url := listen(t, mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s }, &mcp.StreamableHTTPOptions{Stateless: true}))
+		var mu sync.Mutex
+		now := 0
+		c := connect(t, &mcpclient.Options{Host: mcpclient.Host{Elicit: func(context.Context, *mcpclient.Elicitation) (*mcpclient.ElicitationAnswer, error) {
+			mu.Lock()
+			now++
+			most = max(most, now)
+			mu.Unlock()
+			time.Sleep(5 * time.Millisecond)
+			mu.Lock()
+			now--
+			mu.Unlock()
+			return nil, nil
+		}}}, mcpclient.Server{Name: "nosy", URL: url})
+		if _, err := c.Call(testContext(t), "nosy", "ask", nil, nil); err != nil {
+			failure = err.Error()
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		return most, failure
+	}
+	t.Run("some", func(t *testing.T) {
+		if most, failure := ask(t, 12); most > mcpclient.MaxHostRequests || failure != "" {
+			t.Errorf("%d at a time, %s", most, failure)
+		}
+	})
+	t.Run("too many", func(t *testing.T) {
+		most, failure := ask(t, 1000)
+		if most > mcpclient.MaxHostRequests {
+			t.Errorf("%d at a time", most)
+		}
+		wantText(t, failure, "this client is busy")
+	})
 }
 
 // A server is told of what the host has, and of nothing else.

@@ -13,7 +13,7 @@ import (
 // Host answers what servers ask of the program that uses the client. A server is
 // told of exactly what is set here; what is not set is refused, and a call that
 // depends on it fails and says so. The functions are called by many goroutines, at
-// most [MaxHostRequests] at a time for one server. Their ctx ends with
+// most [MaxHostRequests] at a time for one connection; others wait. Their ctx ends with
 // [Options.CallTimeout], and with the call that asked where that is known (protocol
 // 2026-07-28). The text of an error that they return goes to [Options.Logger] and
 // not to the server.
@@ -35,6 +35,9 @@ type Host struct {
 
 // MaxHostRequests bounds what one server can ask of a [Host] at the same time.
 const MaxHostRequests = 4
+
+// maxHostWaiting bounds what waits for that.
+const maxHostWaiting = 32
 
 // Bounds of what a server asks of the host, in bytes.
 const (
@@ -129,13 +132,14 @@ type asked struct {
 	server *Server
 	forOne string // the only conversation of the connection, if there is such
 	opts   *Options
-	slots  chan struct{}
+	slots  chan struct{} // one for each request that the host has
+	queue  chan struct{} // one for each that waits for that
 	logs   logRate
 }
 
 // clientOptions says what the client offers to s: what the host has set.
 func clientOptions(s *Server, o *Options, conversation string) *mcp.ClientOptions {
-	a := &asked{server: s, opts: o, forOne: conversation, slots: make(chan struct{}, MaxHostRequests)}
+	a := &asked{server: s, opts: o, forOne: conversation, slots: make(chan struct{}, MaxHostRequests), queue: make(chan struct{}, maxHostWaiting)}
 	options := &mcp.ClientOptions{
 		Logger: o.Logger.With("server", s.Name),
 		// Not nil, which would advertise roots.
@@ -179,18 +183,22 @@ func refuse(format string, args ...any) error {
 	return &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: fmt.Sprintf(format, args...)}
 }
 
-// errBusy is returned to a server that asks for more at a time than it may.
-var errBusy = refuse("this client answers at most %d requests of a server at a time", MaxHostRequests)
-
-// enter takes one of the slots for requests to the host.
+// enter waits for one of the slots for requests to the host.
 func (a *asked) enter(ctx context.Context) (context.Context, func(), error) {
 	select {
-	case a.slots <- struct{}{}:
+	case a.queue <- struct{}{}:
+		defer func() { <-a.queue }()
 	default:
-		return nil, nil, errBusy
+		return nil, nil, refuse("this client is busy with %d requests of this server", MaxHostRequests+maxHostWaiting)
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.server.CallTimeout)
-	return ctx, func() { cancel(); <-a.slots }, nil
+	select {
+	case a.slots <- struct{}{}:
+		return ctx, func() { cancel(); <-a.slots }, nil
+	case <-ctx.Done():
+		cancel()
+		return nil, nil, refuse("the user of this client did not answer in time")
+	}
 }
 
 // failed keeps the host's reason from the server.

@@ -35,7 +35,7 @@ func run(args []string) int {
 			return 2
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 25*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Second)
 	defer cancel()
 	if err := scenario(ctx, os.Getenv("MCP_CONFORMANCE_SCENARIO"), args[0], &given); err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -198,7 +198,7 @@ func (s *suite) run(t *testing.T, client, revision string) []result {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	out := t.TempDir()
-	cmd := command(ctx, s.node, s.program, "client", "--command", client, "--requirements", revision, "-o", out)
+	cmd := command(ctx, s.node, s.program, "client", "--command", client, "--requirements", revision, "--timeout", "60000", "-o", out)
 	cmd.Env = append(os.Environ(), asClient+"=1", "GORACE=atexit_sleep_ms=0")
 	text, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
