@@ -14,7 +14,7 @@ func (c *connection) acquire(ctx context.Context) (*link, error) {
 	for {
 		c.mu.Lock()
 		state, err, turn, tries := c.state, c.err, c.turn, c.tries
-		if l := c.link; l != nil {
+		if l := c.link; l != nil && l.over.Err() == nil {
 			l.use()
 			c.mu.Unlock()
 			return l, nil

@@ -32,11 +32,12 @@ func TestFaultsOfProcesses(t *testing.T) {
 		{"garble", time.Minute, []string{"the connection broke", "invalid character"}, true, true},
 		{"noise", time.Minute, nil, false, false},
 		{"huge", time.Minute, nil, false, false},
+		{"flood", time.Minute, []string{"the connection broke"}, true, true},
 		{"never", 100 * time.Millisecond, []string{"deadline exceeded"}, true, false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.tool, func(t *testing.T) {
-			if testing.Short() && tt.want == nil {
+			if testing.Short() && (tt.want == nil || tt.tool == "flood") {
 				t.Skip("50 MB take long with the race detector")
 			}
 			leaktest.Check(t)
@@ -160,4 +161,29 @@ func TestFiveHundredDeaths(t *testing.T) {
 		call(t, c, "good", "echo", "{}")
 	}
 	call(t, c, "faulty", "pid", "")
+}
+
+func TestAnswerThatTrickles(t *testing.T) {
+	leaktest.Check(t)
+	c := connect(t, hasty(t), self("trickle"), self("good"))
+	done := make(chan string, 1)
+	go func() {
+		r, err := c.Call(context.Background(), "trickle", "slow", nil, nil)
+		if err != nil {
+			done <- err.Error()
+			return
+		}
+		done <- r.Content[0].Text
+	}()
+	for answered := 0; ; answered++ {
+		select {
+		case got := <-done:
+			if got != "at last" || answered == 0 {
+				t.Errorf("got %q, after %d calls of the other server", got, answered)
+			}
+			return
+		default:
+			call(t, c, "good", "echo", "{}")
+		}
+	}
 }

@@ -18,6 +18,7 @@ import (
 func init() {
 	personalities["faulty"] = func() { serve(faultyServer()) }
 	personalities["nolist"] = noList
+	personalities["trickle"] = trickle
 }
 
 // faultyServer has a tool for each way in which a server can fail.
@@ -47,6 +48,7 @@ func faultyServer() *mcp.Server {
 		return "noisy"
 	})
 	fault(s, "huge", nil, func() string { return strings.Repeat("x", 50<<20) })
+	fault(s, "flood", nil, func() string { return strings.Repeat("x", 65<<20) })
 	fault(s, "never", nil, func() string {
 		time.Sleep(time.Hour)
 		return ""
@@ -82,5 +84,24 @@ func noList() {
 			return hello
 		}
 		return `!{"code":-32603,"message":"fetch failed"}`
+	})
+}
+
+// trickle answers calls byte by byte.
+func trickle() {
+	script(func(l line) string {
+		switch l.Method {
+		case "initialize":
+			return hello
+		case "tools/list":
+			return `{"tools":[{"name":"slow"}]}`
+		case "tools/call":
+			for _, b := range []byte(fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"result":{"content":[{"type":"text","text":"at last"}]}}`+"\n", l.ID)) {
+				_, _ = os.Stdout.Write([]byte{b})
+				time.Sleep(2 * time.Millisecond)
+			}
+			return ""
+		}
+		return `!{"code":-32601,"message":"unknown method"}`
 	})
 }
