@@ -127,7 +127,7 @@ func (v *Conversation) Execute(ctx context.Context, code string, options *Execut
 	result := v.result(run)
 	v.explainNames(state, program.Bindings, result)
 	err = errors.Join(err, finish(result))
-	v.remember(ctx, run, calls.counters(result, code, run.Duration))
+	v.remember(ctx, program.Modules, run, calls.counters(result, code, run.Duration))
 	v.c.found.hasCalled(v.id, result.Calls)
 	v.c.sharing.hasLearned()
 	return result, err
@@ -139,11 +139,11 @@ const rememberTimeout = 10 * time.Second
 // remember keeps what a run leaves to later ones. The calls were made, whatever has
 // become of the caller, and of the store, since: a result that got lost because the
 // counters could not be saved would have them made again.
-func (v *Conversation) remember(ctx context.Context, run *sandbox.Result, counters conversation.Counters) {
+func (v *Conversation) remember(ctx context.Context, modules []sandbox.Module, run *sandbox.Result, counters conversation.Counters) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rememberTimeout)
 	defer cancel()
 	err := v.count(ctx, counters, func(s *conversation.State) error {
-		s.Bind(bound(run.Bindings)...)
+		s.Bind(v.bound(s, modules, run)...)
 		return nil
 	})
 	if err != nil {

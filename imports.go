@@ -15,16 +15,18 @@ import (
 func (v *Conversation) carried(state *conversation.State, modules []sandbox.Module) []sandbox.Binding {
 	var carried []sandbox.Binding
 	for _, b := range state.Bindings {
-		module := slices.IndexFunc(modules, func(m sandbox.Module) bool { return m.Specifier == strings.TrimSuffix(b.Specifier, ".ts") })
-		there := !strings.HasPrefix(b.Specifier, ".") // a package, which the sandbox knows
-		if module >= 0 {
-			there = b.Export == "*" || v.exportsTool(state, modules[module].Specifier, b.Export) || exports(modules[module].Source, b.Export)
-		}
-		if there {
+		// What packages there are, the sandbox knows.
+		if !strings.HasPrefix(b.Specifier, ".") || v.provides(state, modules, sandbox.Binding(b)) {
 			carried = append(carried, sandbox.Binding(b))
 		}
 	}
 	return carried
+}
+
+// provides tells whether the modules have what an import has bound.
+func (v *Conversation) provides(state *conversation.State, modules []sandbox.Module, b sandbox.Binding) bool {
+	i := slices.IndexFunc(modules, func(m sandbox.Module) bool { return m.Specifier == strings.TrimSuffix(b.Specifier, ".ts") })
+	return i >= 0 && (b.Export == "*" || v.exportsTool(state, modules[i].Specifier, b.Export) || exports(modules[i].Source, b.Export))
 }
 
 // exports tells whether a generated module has this type.
@@ -40,13 +42,19 @@ func (v *Conversation) exportsTool(state *conversation.State, module, export str
 	return ok && slices.Contains(v.loadedOf(state, server), tool)
 }
 
-// bound turns what a program has bound into what the conversation remembers.
-func bound(bindings []sandbox.Binding) []conversation.Binding {
-	all := make([]conversation.Binding, 0, len(bindings))
-	for _, b := range bindings {
-		all = append(all, conversation.Binding(b))
+// bound returns what the conversation remembers of a program's imports. Those of one
+// that was refused may be its very mistake: they count if they are right, and if the
+// name is new.
+func (v *Conversation) bound(state *conversation.State, modules []sandbox.Module, run *sandbox.Result) []conversation.Binding {
+	refused := run.Phase == sandbox.PhaseRejected || run.Phase == sandbox.PhaseTypeError
+	var bound []conversation.Binding
+	for _, b := range run.Bindings {
+		known := slices.ContainsFunc(state.Bindings, func(old conversation.Binding) bool { return old.Name == b.Name })
+		if !refused || !known && v.provides(state, modules, b) {
+			bound = append(bound, conversation.Binding(b))
+		}
 	}
-	return all
+	return bound
 }
 
 // unknownName matches what the type check, or else the run, says of a name that

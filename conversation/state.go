@@ -174,15 +174,19 @@ func (s *State) LoadedIDs() []string {
 	return ids
 }
 
-// Bind remembers bindings. A name that is bound already gets its new meaning. Those
-// that no program can have written are left out, and so are the oldest if there are
-// too many.
+// Bind remembers bindings. A name that is bound already gets its new meaning, but what
+// was imported as a value does not become a mere type. Those that no program can have
+// written are left out, and so are the oldest if there are too many.
 func (s *State) Bind(bindings ...Binding) {
 	for _, b := range bindings {
 		if b.check() != nil {
 			continue
 		}
-		s.Bindings = slices.DeleteFunc(s.Bindings, func(old Binding) bool { return old.Name == b.Name })
+		if i := slices.IndexFunc(s.Bindings, func(old Binding) bool { return old.Name == b.Name }); i >= 0 {
+			old := s.Bindings[i]
+			b.Type = b.Type && (old.Type || old.Specifier != b.Specifier || old.Export != b.Export)
+			s.Bindings = slices.Delete(s.Bindings, i, i+1)
+		}
 		s.Bindings = append(s.Bindings, b)
 	}
 	if n := len(s.Bindings) - maxBindings; n > 0 {
