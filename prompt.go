@@ -156,9 +156,9 @@ func (v *Conversation) serverLine(server *codegen.Server, tokens int) string {
 			names[i] = oneLine(tools[i], maxAbout)
 		}
 		if shown == len(tools) {
-			return fmt.Sprintf("- %s (%d %s, complete): %s%s", imported(server), shown, plural(shown, "tool"), strings.Join(names, ", "), end)
+			return fmt.Sprintf("- %s (%d %s, complete): %s%s", server.Name(), shown, plural(shown, "tool"), strings.Join(names, ", "), end)
 		}
-		return fmt.Sprintf("- %s (%d tools, partial): %s, …%s", imported(server), len(tools), strings.Join(names, ", "), end)
+		return fmt.Sprintf("- %s (%d tools, partial): %s, …%s", server.Name(), len(tools), strings.Join(names, ", "), end)
 	}
 	most := min(len(tools), tokens) // a name is a token at least
 	if most == len(tools) && EstimateTokens(line(most)) <= tokens {
@@ -168,7 +168,8 @@ func (v *Conversation) serverLine(server *codegen.Server, tokens int) string {
 	return line(max(shown, min(len(tools), 1)))
 }
 
-// imported is a server's name, with its module where that is called otherwise.
+// imported is a server's name, with its module where that is called otherwise. Longer
+// lists go without: whoever loads a tool reads how it is imported.
 func imported(server *codegen.Server) string {
 	if server.ModulePath() == "./mcp/"+server.Name() {
 		return server.Name()

@@ -45,10 +45,10 @@ func prompts(n int, later bool) func(context.Context, *Env) (Row, error) {
 		}
 		base := conductor.EstimateTokens(string(definitions))
 		random := rand.New(rand.NewPCG(uint64(n), 3)) // the same servers each time
-		var spent, direct, whole []float64
+		var spent, direct, whole, learned []float64
 		for range env.Sizes.Prompts {
 			servers := pick(random, pool, n)
-			first, second, err := env.twoPrompts(ctx, random, servers)
+			first, second, answers, err := env.twoPrompts(ctx, random, servers)
 			if err != nil {
 				return row, err
 			}
@@ -57,6 +57,7 @@ func prompts(n int, later bool) func(context.Context, *Env) (Row, error) {
 				return row, errors.New("loading tools has changed the beginning of the prompt")
 			}
 			added := base + conductor.EstimateTokens(first)
+			learned = append(learned, float64(conductor.EstimateTokens(answers)))
 			whole = append(whole, float64(base+conductor.EstimateTokens(second)))
 			if later {
 				added = conductor.EstimateTokens(fresh)
@@ -68,7 +69,8 @@ func prompts(n int, later bool) func(context.Context, *Env) (Row, error) {
 		row.Baseline = &Baseline{"all definitions, as without Conductor, in every message", numbers(direct)}
 		row.Notes = []string{"estimated, see conductor.EstimateTokens; tools are " + source}
 		if later {
-			row.Notes = append(row.Notes, fmt.Sprintf("after %d tools were loaded; without a prompt cache all %.0f tokens (p50) are sent again", loadedTools, numbers(whole).P50))
+			row.Notes = append(row.Notes, fmt.Sprintf("not in it: the answers to the search and the loading, %.0f tokens (p50), once", numbers(learned).P50),
+				fmt.Sprintf("after %d tools were loaded; without a prompt cache all %.0f tokens (p50) are sent again", loadedTools, numbers(whole).P50))
 		}
 		return row, nil
 	}
@@ -119,9 +121,9 @@ func pick(random *rand.Rand, pool []catalog.Server, n int) []catalog.Server {
 	return picked
 }
 
-// twoPrompts returns the prompt of a new conversation, and the one after it has loaded
-// some tools.
-func (e *Env) twoPrompts(ctx context.Context, random *rand.Rand, servers []catalog.Server) (first, second string, err error) {
+// twoPrompts returns the prompt of a new conversation, and the one after it has searched
+// and loaded some tools, with what the model was told then.
+func (e *Env) twoPrompts(ctx context.Context, random *rand.Rand, servers []catalog.Server) (first, second, answers string, err error) {
 	var offered []mcpclient.Server
 	for _, s := range servers {
 		server, stop := inProcess(s.Name, s.Tools)
@@ -130,21 +132,28 @@ func (e *Env) twoPrompts(ctx context.Context, random *rand.Rand, servers []catal
 	}
 	c, err := e.conductor(ctx, nil, true, offered...)
 	if err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
 	defer func() { err = errors.Join(err, c.Close()) }()
 	conv, err := c.Conversation(ctx, "")
 	if err != nil {
-		return "", "", err
+		return "", "", "", err
 	}
 	first = conv.Prompt()
 	tools := c.Tools()
+	var names, needs []string
 	for _, i := range random.Perm(len(tools))[:min(loadedTools, len(tools))] {
-		if _, err := conv.LoadToolSpec(ctx, tools[i].ID()); err != nil {
-			return "", "", err
-		}
+		names, needs = append(names, tools[i].ID()), append(needs, tools[i].Description)
 	}
-	return first, conv.Prompt(), nil
+	found, err := conv.FindTools(ctx, "", &conductor.FindOptions{Queries: needs})
+	if err != nil {
+		return "", "", "", err
+	}
+	loaded, err := conv.LoadToolSpec(ctx, names...)
+	if err != nil {
+		return "", "", "", err
+	}
+	return first, conv.Prompt(), found.Text() + loaded.Text(), nil
 }
 
 // schemaTokens is what the tools take when each is given to the model by itself.
