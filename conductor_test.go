@@ -622,6 +622,7 @@ func TestNewRefuses(t *testing.T) {
 		want string
 	}{
 		{"duplicate server", conductor.Options{Servers: []mcpclient.Server{broken, broken}}, "broken"},
+		{"two servers of one name for tools", conductor.Options{Servers: []mcpclient.Server{{Name: "a", Command: "x"}, {Name: "a.b", Command: "x"}}}, `the names of tools of servers "a" and "a.b" could be the same: rename one`},
 		{"two servers of one module", conductor.Options{Servers: []mcpclient.Server{{Name: "a b", Command: "x"}, {Name: "a/b", Command: "x"}}}, `servers "a b" and "a/b" would both be the module ./mcp/a_b`},
 		{"server without anything", conductor.Options{Servers: []mcpclient.Server{{Name: "a"}}}, "a"},
 		{"sandbox options", conductor.Options{Sandbox: sandbox.Options{Profile: sandbox.Profile{MemoryMB: -1}}}, "MemoryMB"},

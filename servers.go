@@ -63,6 +63,9 @@ func (c *Conductor) reserve(name string) error {
 			return fmt.Errorf("server %q: %w", name, errNameTaken)
 		case codegen.ModulePath(other) == codegen.ModulePath(name):
 			return fmt.Errorf("servers %q and %q would both be the module %s: rename one", other, name, codegen.ModulePath(name))
+		case strings.HasPrefix(name, other+"."), strings.HasPrefix(other, name+"."):
+			// Tools are known, loaded and permitted as "server.tool".
+			return fmt.Errorf("the names of tools of servers %q and %q could be the same: rename one", other, name)
 		}
 	}
 	c.names = append(c.names, name)

@@ -33,6 +33,9 @@ type observed struct {
 	// known is everything, unsaved what of it the store has not got. Both are needed:
 	// adding the same observations twice would count them twice.
 	known, unsaved map[shapeOf]*codegen.Shape
+
+	// version is that of the record that was last read. It belongs to whoever exchanges.
+	version int64
 }
 
 // observe learns what the results of a tool look like that declares no output: the
@@ -95,7 +98,7 @@ func (c *Conductor) exchangeShapes(ctx context.Context, server string) error {
 	c.mu.Unlock()
 
 	var stored map[shapeOf]*codegen.Shape
-	err := c.sharing.record(ctx, key, len(unsaved) > 0, func(data []byte) (merged []byte, err error) {
+	err := c.sharing.record(ctx, key, &o.version, len(unsaved) > 0, func(data []byte) (merged []byte, err error) {
 		stored, merged, err = mergeShapes(data, unsaved)
 		return merged, err
 	})

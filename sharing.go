@@ -38,15 +38,13 @@ type sharing struct {
 	nudge   chan struct{} // holds one
 	learned atomic.Int64
 
-	// The rest belongs to whoever exchanges: New, then run, then Close.
-	versions map[conversation.Key]int64 // of the records that were last read
-	failing  bool
+	failing bool // belongs to whoever exchanges: New, then run, then Close
 }
 
 // startSharing reads what was learned before, and begins to share what is learned from
 // now on.
 func (c *Conductor) startSharing(ctx context.Context) {
-	c.sharing = &sharing{c: c, nudge: make(chan struct{}, 1), versions: map[conversation.Key]int64{}}
+	c.sharing = &sharing{c: c, nudge: make(chan struct{}, 1)}
 	ctx, cancel := context.WithTimeout(ctx, waitTimeout)
 	defer cancel()
 	c.sharing.exchange(ctx)
@@ -133,9 +131,9 @@ var errSame = errors.New("nothing new")
 
 // record reads a record and has merge add to it what is new here, if anything is. merge
 // gets the stored data, which is empty if there are none, and may be called several
-// times. The error is errSame if the record has not changed since it was last read and
-// nothing is to be saved.
-func (s *sharing) record(ctx context.Context, key conversation.Key, news bool, merge func(stored []byte) ([]byte, error)) error {
+// times. seen is the version that was last read. The error is errSame if it still is
+// that and nothing is to be saved.
+func (s *sharing) record(ctx context.Context, key conversation.Key, seen *int64, news bool, merge func(stored []byte) ([]byte, error)) error {
 	merged := func(data []byte) ([]byte, error) {
 		data, err := merge(data)
 		if err != nil {
@@ -150,7 +148,7 @@ func (s *sharing) record(ctx context.Context, key conversation.Key, news bool, m
 			return err
 		})
 		if err == nil {
-			s.versions[key] = r.Version
+			*seen = r.Version
 		}
 		return err
 	}
@@ -160,11 +158,11 @@ func (s *sharing) record(ctx context.Context, key conversation.Key, news bool, m
 		return errSame
 	case err != nil:
 		return err
-	case r.Version == s.versions[key]:
+	case r.Version == *seen:
 		return errSame
 	}
 	if _, err = merged(r.Data); err == nil {
-		s.versions[key] = r.Version
+		*seen = r.Version
 	}
 	return err
 }

@@ -65,25 +65,25 @@ func (s *server) handle(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), maxTurn)
 	defer cancel()
-	history, err := loadHistory(ctx, s.store, request.Conversation)
+	conv, err := s.conductor.Conversation(ctx, request.Conversation)
+	var history []message
+	if err == nil {
+		if !s.begin(conv.ID()) {
+			write(w, http.StatusConflict, chatResponse{Conversation: conv.ID(), Error: "the conversation waits for an answer; send the next message after it"})
+			return
+		}
+		defer s.end(conv.ID())
+		history, err = loadHistory(ctx, s.store, request.Conversation)
+	}
 	if errors.Is(err, conversation.ErrNotFound) || errors.Is(err, conversation.ErrInvalidID) {
 		write(w, http.StatusNotFound, chatResponse{Error: "there is no such conversation (any more); leave it empty to begin one"})
 		return
-	}
-	var conv *conductor.Conversation
-	if err == nil {
-		conv, err = s.conductor.Conversation(ctx, request.Conversation)
 	}
 	if err != nil {
 		s.log.Error("beginning a turn", "conversation", request.Conversation, "error", err)
 		write(w, http.StatusInternalServerError, chatResponse{Error: "no conversation can be had now; the log of the server says why"})
 		return
 	}
-	if !s.begin(conv.ID()) {
-		write(w, http.StatusConflict, chatResponse{Conversation: conv.ID(), Error: "the conversation waits for an answer; send the next message after it"})
-		return
-	}
-	defer s.end(conv.ID())
 	s.takeTurn(ctx, w, conv, history, request.Message)
 }
 
