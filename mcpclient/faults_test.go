@@ -5,6 +5,7 @@ package mcpclient_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -146,19 +147,35 @@ func TestResultThatIsTooLarge(t *testing.T) {
 	call(t, c, "good", "echo", "{}")
 }
 
-// Nothing may be left of 500 deaths.
-func TestFiveHundredDeaths(t *testing.T) {
+// Nothing may be left of 500 lost connections.
+func TestFiveHundredLosses(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}
 	leaktest.Check(t)
 	c := connect(t, hasty(t), self("faulty"), self("good"))
 	for i := range 500 {
-		_, err := c.Call(testContext(t), "faulty", "kill", nil, nil)
-		if !errors.Is(err, mcpclient.ErrUnavailable) || !strings.Contains(err.Error(), "killed") {
+		var err error
+		switch i % 4 {
+		case 0, 1:
+			_, err = c.Call(testContext(t), "faulty", []string{"kill", "garble"}[i%2], nil, nil)
+			if errors.Is(err, mcpclient.ErrUnavailable) {
+				err = nil
+			} else {
+				err = fmt.Errorf("got %w, want that the connection is lost", err)
+			}
+		case 2:
+			err = c.Reconnect("faulty")
+		case 3:
+			err = errors.Join(c.Disable("faulty"), c.Enable("faulty"))
+		}
+		if err != nil {
 			t.Fatalf("round %d: %v", i, err)
 		}
 		call(t, c, "good", "echo", "{}")
+		if err := c.Wake(testContext(t), "faulty"); err != nil {
+			t.Fatal(err)
+		}
 	}
 	call(t, c, "faulty", "pid", "")
 }
