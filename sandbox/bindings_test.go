@@ -59,3 +59,42 @@ func FuzzBindings(f *testing.F) {
 		}
 	})
 }
+
+// A program that is right without what earlier ones have imported is right with it: what
+// it declares itself wins, whatever it looks like.
+func FuzzCarried(f *testing.F) {
+	for _, code := range []string{
+		"sf", "const sf = 1; sf", "function sf() {}", "class sf {}", "var { sf = 1, ...query } = {}", "for (const sf of []) { sf }", "try {} catch (sf) {}",
+		"import sf from './m'; sf", "import { query as sf } from './m'", "import type { sf } from './m'", "import * as query from './m'\nquery.sf", "export const sf = 1", "export default sf",
+		"export default function sf() {}", "export { sf }", "enum sf { a }", "namespace sf { export const a = 1 }", "type sf = 1", "interface sf {}", "sf: for (;;) break sf", "({ sf, [query]: sf })",
+		"`${sf}`", "/sf/.sf", "// sf", "'sf'", "sf<query>(1)", "(sf, query) => sf", "async (sf) => { await sf }", "var sf; { let sf; }", "if (1) { function sf() {} } sf", "declare const sf: any; sf", "import", "import { sf",
+	} {
+		f.Add(code)
+	}
+	module := Module{Specifier: "./m", Source: "export const sf = 1, query = 2; export default 3;"}
+	f.Fuzz(func(t *testing.T, code string) {
+		if len(code) > 2048 {
+			return
+		}
+		p := &Program{Code: code, Modules: []Module{module}}
+		b, problem := parse(p, nil)
+		if problem == nil {
+			problem = b.link(t.Context(), p, nil)
+		}
+		if problem != nil {
+			return
+		}
+		p.Bindings = []Binding{{Name: "sf", Specifier: "./m", Export: "*"}, {Name: "query", Specifier: "./m", Export: "query"}}
+		b, problem = parse(p, nil)
+		if problem == nil {
+			problem = b.link(t.Context(), p, nil)
+		}
+		switch {
+		case problem == nil:
+		case strings.Contains(problem.Message, "Cannot assign to"), strings.Contains(problem.Message, "has no export"):
+			// It meant the name that it has not declared.
+		default:
+			t.Errorf("%q: %v", code, problem)
+		}
+	})
+}
