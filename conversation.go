@@ -1,6 +1,7 @@
 package conductor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -106,6 +107,9 @@ type FindOptions struct {
 	Queries []string
 	// Server keeps to the tools of one server.
 	Server string
+	// ServerHint says in words what kind of server is meant, such as "a calendar";
+	// servers that fit are preferred. It has no effect beside Server.
+	ServerHint string
 	// Limit is how many tools are returned at most. Zero means 8, the most is 100.
 	Limit int
 	// MinScore leaves out what scores less, in [0, 1].
@@ -126,6 +130,9 @@ type FoundTool struct {
 	Signature string `json:"signature"`
 	// Score is in [0, 1].
 	Score float64 `json:"score"`
+	// Why is what made the tool a hit, in a few words: "its name", "the words create,
+	// issue", "its meaning".
+	Why string `json:"why"`
 	// Loaded tells whether the conversation has loaded the tool.
 	Loaded bool `json:"loaded"`
 }
@@ -136,9 +143,10 @@ type FindResult struct {
 	Tools          []FoundTool `json:"tools"` // best first
 	// Unavailable are servers that cannot be used now, whose tools are not found.
 	Unavailable []UnavailableServer `json:"unavailable_servers"`
-	// Lexical tells that the embedding service did not answer in time, so that the
-	// words alone decided.
-	Lexical bool `json:"lexical,omitempty"`
+	// Lexical tells that words alone decided, because the catalog was made so, or else
+	// for the reason in LexicalReason.
+	Lexical       bool   `json:"lexical,omitempty"`
+	LexicalReason string `json:"lexical_reason,omitempty"`
 }
 
 // maxFoundDescription is how many bytes of a description a search hit shows: the
@@ -172,7 +180,7 @@ func (v *Conversation) FindTools(ctx context.Context, query string, options *Fin
 	if len(texts) == 0 {
 		return result, nil
 	}
-	search := catalog.Query{Texts: texts, Server: opts.Server, Limit: opts.Limit, MinScore: opts.MinScore,
+	search := catalog.Query{Texts: texts, Server: cmp.Or(opts.Server, opts.ServerHint), Limit: opts.Limit, MinScore: opts.MinScore,
 		Context: &catalog.Context{Recent: opts.Recent, Used: v.c.found.used(v.id)}}
 	if len(v.policies) > 0 {
 		search.Allow = v.permits
@@ -181,7 +189,9 @@ func (v *Conversation) FindTools(ctx context.Context, query string, options *Fin
 	if err != nil {
 		return nil, fmt.Errorf("conductor: %w", err)
 	}
-	result.Lexical = found.Lexical
+	if result.Lexical = found.Lexical; found.Err != nil {
+		result.LexicalReason = oneLine(found.Err.Error(), maxFoundDescription)
+	}
 	loaded := v.Loaded()
 	ids := make([]string, 0, len(found.Hits))
 	for _, hit := range found.Hits {
@@ -193,6 +203,7 @@ func (v *Conversation) FindTools(ctx context.Context, query string, options *Fin
 			Description: oneLine(hit.Tool.Description, maxFoundDescription),
 			Signature:   v.c.generator(hit.Tool.Server).Signature(hit.Tool.Name),
 			Score:       hit.Score,
+			Why:         whyFound(hit.Why),
 			Loaded:      slices.Contains(loaded, id),
 		})
 	}
@@ -201,6 +212,19 @@ func (v *Conversation) FindTools(ctx context.Context, query string, options *Fin
 		Searches: 1, PromptTokens: v.promptTokens(), TextTokens: int64(EstimateTokens(strings.Join(texts, "\n")) + EstimateTokens(result.Text())),
 	})
 	return result, nil
+}
+
+// whyFound says in a few words what made a tool a hit.
+func whyFound(w catalog.Why) string {
+	switch {
+	case w.Named:
+		return "its name"
+	case len(w.Words) > 0:
+		return "the words " + strings.Join(w.Words, ", ")
+	case len(w.Learned) > 0:
+		return "earlier use for the words " + strings.Join(w.Learned, ", ")
+	}
+	return "its meaning"
 }
 
 // A ToolSpec is the specification of a tool.

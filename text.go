@@ -78,6 +78,9 @@ func (r *FindResult) Text() string {
 			b.WriteString("  " + t.Description + "\n")
 		}
 	}
+	if r.LexicalReason != "" {
+		b.WriteString("Found by words alone, so other words may find more.\n")
+	}
 	for _, s := range r.Unavailable {
 		fmt.Fprintf(&b, "Not available now: %s (%s)\n", s.Name, s.Reason)
 	}

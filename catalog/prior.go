@@ -27,7 +27,7 @@ const (
 	maxRecent   = 4
 	withHits    = 3 // first hits that draw others after them
 
-	learnedWeight = 0.75 // of a learned word beside those of the tool's own text
+	learnedWeight = 1.0 // of a learned word beside those of the tool's own text
 	doubt         = 1.0  // conversations that a lesson is shrunk by
 )
 

@@ -58,6 +58,8 @@ type Hit struct {
 	// Score is between 0 and 1 and comparable across queries; see the package
 	// comment.
 	Score float64
+	// Why tells what made it a hit.
+	Why Why
 }
 
 // Search ranks the tools for a query. It does not wait for anything but the

@@ -11,6 +11,7 @@ const (
 type run struct {
 	*scratch
 	terms                  []string
+	learned                [][]hint // by term, or nil
 	vec                    []float32
 	meanCosine             float64
 	onWords, onVec, onServ float64 // weights that add up to 1

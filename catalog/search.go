@@ -93,7 +93,7 @@ func (s *search) rank() {
 	}
 	var all []string
 	for i, t := range s.texts {
-		words := terms(t)
+		words := s.snap.corrected(t)
 		all = append(all, words...)
 		s.runs[i].terms = queryTerms(words)
 		s.names(t)
@@ -109,7 +109,8 @@ func (s *search) rank() {
 	s.addPriors()
 	for _, r := range s.runs {
 		r.scratch = s.catalog.scratch.Get().(*scratch)
-		onWords := s.snap.lexical(r.terms, s.learned(r.terms), r.scratch)
+		r.learned = s.learned(r.terms)
+		onWords := s.snap.lexical(r.terms, r.learned, r.scratch)
 		onServ := 0.0
 		if s.only < 0 {
 			t := r.terms
@@ -218,7 +219,7 @@ func (s *search) hits(all bool) []Hit {
 		if len(out) == s.query.Limit || score < s.query.MinScore {
 			break
 		}
-		out = append(out, Hit{Tool: c.doc.tool, Score: score})
+		out = append(out, Hit{Tool: c.doc.tool, Score: score, Why: s.why(c.n, c.tier > 0)})
 	}
 	return out
 }
