@@ -110,6 +110,9 @@ func checkPattern(pattern string) string {
 	return ""
 }
 
+// maxUser is how many bytes of a user's name are kept.
+const maxUser = 200
+
 // As returns a handle on the same conversation for one of its users, bound by the
 // policy besides those that bind this handle already: a call must be permitted by all
 // of them. The user is whom the audit record names; empty keeps this handle's. The
@@ -120,7 +123,7 @@ func (v *Conversation) As(user string, policy *Policy) (*Conversation, error) {
 	defer v.mu.Unlock()
 	as := &Conversation{c: v.c, id: v.id, user: v.user, policies: slices.Clip(v.policies), narrowed: v.narrowed, state: v.state}
 	if user != "" {
-		as.user = user
+		as.user = oneLine(user, maxUser)
 	}
 	if policy != nil {
 		p, err := policy.copied()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os/user"
 
 	"github.com/conductor/conductor"
 	"github.com/conductor/conductor/conversation"
@@ -113,6 +114,11 @@ func withConversation(ctx context.Context, s *streams, options *conductor.Option
 				err = deleteErr
 			}
 		}()
+	}
+	if who, userErr := user.Current(); userErr == nil { // else the audit names nobody
+		if conv, err = conv.As(who.Username, nil); err != nil {
+			return err
+		}
 	}
 	return do(c, conv)
 }

@@ -27,7 +27,7 @@ func TestConfiguredPolicy(t *testing.T) {
 
 	dir := filepath.Dir(config)
 	audit, err := os.ReadFile(filepath.Join(dir, "calls.jsonl"))
-	if err != nil || strings.Count(string(audit), "\n") != 2 || !strings.Contains(string(audit), `"outcome":"ok"`) {
+	if err != nil || strings.Count(string(audit), "\n") != 2 || !strings.Contains(string(audit), `"outcome":"ok"`) || !strings.Contains(string(audit), `"user":"`) {
 		t.Errorf("the audit is\n%s%v", audit, err)
 	}
 	// Only the conversation that can be resumed is left.

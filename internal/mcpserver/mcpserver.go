@@ -119,7 +119,7 @@ func (f *face) call(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToo
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(f.life, cancel)()
-	answer, err := f.dispatch(ctx, req.Params.Name, req.Params.Arguments)
+	answer, err := f.dispatch(ctx, user(req.Session), req.Params.Name, req.Params.Arguments)
 	if err != nil {
 		answer = &conductor.Answer{IsError: true, Text: fmt.Sprintf("%s could not run: %v", req.Params.Name, err)}
 	}
@@ -133,7 +133,16 @@ func (f *face) call(ctx context.Context, req *mcp.CallToolRequest) (*mcp.CallToo
 	return result, nil
 }
 
-func (f *face) dispatch(ctx context.Context, name string, raw json.RawMessage) (*conductor.Answer, error) {
+// user is whom the audit and the approvals of calls name: the client, by what it says of
+// itself.
+func user(session *mcp.ServerSession) string {
+	if init := session.InitializeParams(); init != nil && init.ClientInfo != nil {
+		return init.ClientInfo.Name
+	}
+	return ""
+}
+
+func (f *face) dispatch(ctx context.Context, user, name string, raw json.RawMessage) (*conductor.Answer, error) {
 	id, args, err := takeConversationID(raw)
 	if err == nil && id != "" {
 		if err = conversation.CheckID(id); err != nil {
@@ -152,6 +161,9 @@ func (f *face) dispatch(ctx context.Context, name string, raw json.RawMessage) (
 	}
 	conv, err := c.Conversation(ctx, id)
 	if err != nil {
+		return nil, err
+	}
+	if conv, err = conv.As(user, nil); err != nil {
 		return nil, err
 	}
 	return conv.Dispatch(ctx, name, args)
