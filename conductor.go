@@ -63,6 +63,13 @@
 // and some 150 new ones when three tools have been loaded. [Conversation.Savings] reports
 // what a conversation took, beside what direct tool calling would have taken.
 //
+// # Servers
+//
+// Servers may come, go and change while a Conductor runs ([Conductor.AddServer],
+// [Conductor.RemoveServer] and their like); what can be found, loaded and imported
+// follows. One that is lost is connected again, at the latest when a program calls it;
+// package mcpclient has the rules.
+//
 // # Concurrency
 //
 // A [Conductor] and its [Conversation] values are safe for concurrent use. Runs,

@@ -87,6 +87,12 @@ that gets its tokens by itself. tls has ca_file, cert_file with key_file, server
 for tests insecure_accept_any_certificate. roots are folders that a server is told it may
 use; log_level (debug to emergency) is what it is asked to log.
 
+A server may have its own connect_timeout and call_timeout; with max_call_timeout, a call
+that reports progress may take so long in all. max_concurrency bounds its calls at the same
+time (32). sharing is shared, or per-conversation for a server that keeps something between
+calls, such as a browser: then max_connections (8) bounds the connections, and idle_timeout
+(10m) ends those that are not used.
+
 ${NAME} is the environment variable NAME, which must be set; ${NAME:-default} need not
 be. $${ stands for the characters ${. This holds in command, args, cwd, url, deno, store,
 paths, the texts of oauth and the values of env and headers.
