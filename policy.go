@@ -73,6 +73,25 @@ func (p *Policy) permits(id string) bool {
 	return (len(p.Allow) == 0 || slices.ContainsFunc(p.Allow, matches)) && !slices.ContainsFunc(p.Deny, matches)
 }
 
+// permitsSome tells whether the patterns may permit a tool of a server whose tools are
+// not known.
+func (p *Policy) permitsSome(server string) bool {
+	prefix := server + "."
+	mayMatch := func(pattern string) bool {
+		literal := pattern
+		if i := strings.IndexAny(pattern, "*?[\\"); i >= 0 {
+			literal = pattern[:i]
+		}
+		n := min(len(literal), len(prefix))
+		return literal[:n] == prefix[:n]
+	}
+	matchesAll := func(pattern string) bool { return match(pattern, prefix+unlikelyTool) }
+	return (len(p.Allow) == 0 || slices.ContainsFunc(p.Allow, mayMatch)) && !slices.ContainsFunc(p.Deny, matchesAll)
+}
+
+// unlikelyTool is a name that a pattern matches only if it matches all.
+const unlikelyTool = "\x01unlikely\x01"
+
 // slashless makes a slash a character like others for path.Match. What it becomes is
 // in no name.
 var slashless = strings.NewReplacer("/", "\x00")
@@ -157,11 +176,16 @@ func (v *Conversation) features(server *codegen.Server) []string {
 	return ids
 }
 
-// hides tells whether a server offers something and nothing of it is permitted.
+// hides tells whether nothing that a server offers is permitted, as far as that is known.
 func (v *Conversation) hides(name string) bool {
 	server := v.c.module(name)
-	return server != nil && len(v.policies) > 0 && len(server.Tools())+len(server.Features()) > 0 &&
-		len(v.tools(server))+len(v.features(server)) == 0
+	switch {
+	case len(v.policies) == 0:
+		return false
+	case server == nil:
+		return slices.ContainsFunc(v.policies, func(p *Policy) bool { return !p.permitsSome(name) })
+	}
+	return len(server.Tools())+len(server.Features()) > 0 && len(v.tools(server))+len(v.features(server)) == 0
 }
 
 // servers returns the code generators of the servers that the conversation may know

@@ -93,6 +93,36 @@ func TestPolicyHides(t *testing.T) {
 	}
 }
 
+// A server that is down is named only to those who may use something of it, as far as
+// the patterns tell.
+func TestPolicyHidesServersThatAreDown(t *testing.T) {
+	c := newConductor(t, &conductor.Options{LazySandbox: true, Servers: []mcpclient.Server{broken, weather(t)}})
+	free := newConversation(t, c)
+	for _, test := range []struct {
+		policy conductor.Policy
+		shown  bool
+	}{
+		{conductor.Policy{}, true},
+		{conductor.Policy{Deny: []string{"*.delete_*", "broken.x"}}, true},
+		{conductor.Policy{Deny: []string{"broken.*"}}, false},
+		{conductor.Policy{Deny: []string{"b*"}}, false},
+		{conductor.Policy{Allow: []string{"weather.*"}}, false},
+		{conductor.Policy{Allow: []string{"weather.*", "broken.one_tool"}}, true},
+		{conductor.Policy{Allow: []string{"*.one_tool"}}, true},
+		{conductor.Policy{Allow: []string{`\broken.*`}}, true},
+		{conductor.Policy{Allow: []string{"br[aeiou]ken.*"}}, true},
+	} {
+		conv := as(t, free, "", &test.policy)
+		found, err := conv.FindTools(t.Context(), "anything", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if shown := strings.Contains(conv.Prompt(), "broken"); shown != test.shown || (len(found.Unavailable) == 1) != test.shown {
+			t.Errorf("%+v: shown in the prompt %v, unavailable %v; want %v", test.policy, shown, found.Unavailable, test.shown)
+		}
+	}
+}
+
 // A tool that was loaded before it was denied can no longer be imported or called.
 func TestPolicyAfterLoading(t *testing.T) {
 	store := conversation.NewMemory(nil)
