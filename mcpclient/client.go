@@ -108,7 +108,8 @@ func (c *Client) Settle(ctx context.Context, server string) error {
 
 // Wake is Settle for a server that is about to be used: if it rests until the next
 // attempt to connect, in [StateBackoff], that attempt is made now, though no sooner than
-// [Options.MinBackoff] after the last one, nor than the server itself asked for.
+// [Options.MinBackoff] after the last one, nor than the server itself asked for. It
+// waits for 10 s at most if the server was lost or could not be connected before.
 func (c *Client) Wake(ctx context.Context, server string) error {
 	return c.settle(ctx, server, true)
 }

@@ -92,6 +92,31 @@ func TestCallTriesNow(t *testing.T) {
 	})
 }
 
+// A server that hangs while it is connected again does not hold a caller for as long as
+// one that has never been there may.
+func TestPatienceWithAServerThatWasLost(t *testing.T) {
+	s := newStage()
+	s.deaf["tools/list"] = true
+	server := s.config()
+	server.ConnectTimeout = time.Minute
+	bubbleOf(t, server, nil, func(t *testing.T, c *mcpclient.Client) {
+		wait := func(want time.Duration, reason string) {
+			t.Helper()
+			begun := time.Now()
+			_, err := c.Call(t.Context(), "stage", "ping", nil, nil)
+			if took := time.Since(begun).Round(time.Second); took != want || !errors.Is(err, mcpclient.ErrUnavailable) || !strings.Contains(err.Error(), reason) {
+				t.Errorf("after %v: %v", took, err)
+			}
+		}
+		wait(50*time.Second, "did not get ready within 1m0s") // Connect has waited for 10 s
+		wait(10*time.Second, "is being connected again, and was not within 10s; before that: the server did not get ready")
+		begun := time.Now()
+		if err := c.Wake(t.Context(), "stage"); err != nil || time.Since(begun) != 10*time.Second {
+			t.Errorf("Wake after %v: %v", time.Since(begun), err)
+		}
+	})
+}
+
 func TestWake(t *testing.T) {
 	s := newStage()
 	s.refuse = errors.New("no power")
