@@ -33,12 +33,12 @@ func TestMain(m *testing.M) {
 // lists, frozen; that it should run fewer must be noticed.
 var required = map[string]int{"2025-11-25": 18, "2026-07-28": 32}
 
-// extensions are scenarios of extensions that this client does not have, because the
-// SDK has them not, or not as the scenario wants them. They are optional in every
-// revision ("not_scored" in the suite's lists). One that passes has to go from here.
+// extensions are scenarios of extensions that this client does not have. They are
+// optional in every revision ("not_scored" in the suite's lists). One that passes has
+// to go from here.
 var extensions = []string{
 	"auth/client-credentials-jwt",           // private_key_jwt: not in the SDK
-	"auth/enterprise-managed-authorization", // a login at an enterprise's identity provider first
+	"auth/enterprise-managed-authorization", // a login at an enterprise's identity provider: the SDK has it, mcpclient does not offer it
 	"auth/dpop",                             // DPoP: not in the SDK
 	"auth/dpop-nonce",
 	"auth/wif-jwt-bearer", // workload identity: not in the SDK
@@ -57,7 +57,7 @@ func TestRequirements(t *testing.T) {
 	}
 	for revision, count := range required {
 		t.Run(revision, func(t *testing.T) {
-			results := s.run(t, client, revision)
+			results := s.run(t, client, "--requirements", revision)
 			optional := s.notScored(t, revision)
 			scored := 0
 			for _, r := range results {
@@ -80,6 +80,27 @@ func TestRequirements(t *testing.T) {
 			}
 			t.Logf("%d required scenarios, %d optional", scored, len(results)-scored)
 		})
+	}
+}
+
+// TestOlderServers runs the scenarios of servers that authorize as of 2025-03-26.
+func TestOlderServers(t *testing.T) {
+	if testing.Short() {
+		t.Skip("installs and runs the conformance suite")
+	}
+	s := install(t)
+	client, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	results := s.run(t, client, "--suite", "backcompat")
+	for _, r := range results {
+		if len(r.failures) > 0 {
+			t.Errorf("%s: %s", r.scenario, strings.Join(r.failures, "\n\t"))
+		}
+	}
+	if len(results) != 2 {
+		t.Errorf("%d scenarios were run, want 2", len(results))
 	}
 }
 
@@ -192,13 +213,14 @@ type result struct {
 	failures []string
 }
 
-// run runs all client scenarios of a revision.
-func (s *suite) run(t *testing.T, client, revision string) []result {
+// run runs the client scenarios that some arguments of the suite select.
+func (s *suite) run(t *testing.T, client string, selection ...string) []result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	out := t.TempDir()
-	cmd := command(ctx, s.node, s.program, "client", "--command", client, "--requirements", revision, "--timeout", "60000", "-o", out)
+	args := append([]string{s.program, "client", "--command", client, "--timeout", "60000", "-o", out}, selection...)
+	cmd := command(ctx, s.node, args...)
 	cmd.Env = append(os.Environ(), asClient+"=1", "GORACE=atexit_sleep_ms=0")
 	text, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
