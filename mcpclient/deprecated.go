@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -19,7 +20,10 @@ func (a *asked) deprecated(options *mcp.ClientOptions) {
 		options.Capabilities.RootsV2 = &mcp.RootCapabilities{}
 	}
 	if a.opts.Host.Sample != nil {
-		options.CreateMessageHandler = a.sample
+		// The handler with tools is the one that the SDK hands everything to as it is;
+		// that it could take tools is not announced.
+		options.CreateMessageWithToolsHandler = a.sample
+		options.Capabilities.Sampling = &mcp.SamplingCapabilities{}
 	}
 }
 
@@ -32,7 +36,10 @@ func addRoots(client *mcp.Client, s *Server) {
 	client.AddRoots(all...)
 }
 
-func (a *asked) sample(ctx context.Context, req *mcp.CreateMessageRequest) (*mcp.CreateMessageResult, error) {
+func (a *asked) sample(ctx context.Context, req *mcp.CreateMessageWithToolsRequest) (*mcp.CreateMessageWithToolsResult, error) {
+	if incomplete(req.Params) {
+		return nil, refuse("parameters are missing")
+	}
 	ctx, leave, err := a.enter(ctx)
 	if err != nil {
 		return nil, err
@@ -53,7 +60,7 @@ func (a *asked) sample(ctx context.Context, req *mcp.CreateMessageRequest) (*mcp
 	data, err := json.Marshal(map[string]any{
 		"role": "assistant", "model": answer.Model, "stopReason": answer.StopReason, "content": answer.Content,
 	})
-	var res mcp.CreateMessageResult
+	var res mcp.CreateMessageWithToolsResult
 	if err == nil {
 		err = json.Unmarshal(data, &res)
 	}
@@ -64,32 +71,34 @@ func (a *asked) sample(ctx context.Context, req *mcp.CreateMessageRequest) (*mcp
 }
 
 // sampling reads a request for a completion.
-func (a *asked) sampling(p *mcp.CreateMessageParams) (*Sampling, error) {
+func (a *asked) sampling(p *mcp.CreateMessageWithToolsParams) (*Sampling, error) {
 	data, err := json.Marshal(p)
 	if err != nil || len(data) > maxSampling {
 		return nil, refuse("the request is larger than %d bytes, or no JSON", maxSampling)
 	}
-	var w struct {
-		Messages         []Message `json:"messages"`
-		SystemPrompt     string    `json:"systemPrompt"`
-		MaxTokens        int64     `json:"maxTokens"`
-		Temperature      float64   `json:"temperature"`
-		StopSequences    []string  `json:"stopSequences"`
-		ModelPreferences struct {
-			Hints []struct {
-				Name string `json:"name"`
-			} `json:"hints"`
-		} `json:"modelPreferences"`
-	}
-	if err := json.Unmarshal(data, &w); err != nil {
-		return nil, refuse("the request could not be read")
-	}
 	s := &Sampling{
-		Server: a.server.Name, Messages: w.Messages, SystemPrompt: w.SystemPrompt, MaxTokens: w.MaxTokens,
-		Temperature: w.Temperature, StopSequences: w.StopSequences,
+		Server: a.server.Name, SystemPrompt: p.SystemPrompt, MaxTokens: p.MaxTokens,
+		Temperature: p.Temperature, StopSequences: p.StopSequences,
 	}
-	for _, hint := range w.ModelPreferences.Hints {
-		s.ModelHints = append(s.ModelHints, hint.Name)
+	for _, m := range p.Messages {
+		for _, block := range m.Content {
+			var c Content
+			data, err := json.Marshal(block)
+			if err == nil {
+				err = c.UnmarshalJSON(data)
+			}
+			if err != nil {
+				return nil, refuse("a message could not be read")
+			}
+			s.Messages = append(s.Messages, Message{Role: string(m.Role), Content: c})
+		}
+	}
+	if p.ModelPreferences != nil {
+		for _, hint := range p.ModelPreferences.Hints {
+			if hint != nil {
+				s.ModelHints = append(s.ModelHints, hint.Name)
+			}
+		}
 	}
 	return s, nil
 }
@@ -240,4 +249,18 @@ func (l *link) askForLogs(ctx context.Context, s *Server, o *Options) {
 	if err := l.session.SetLoggingLevel(ctx, &mcp.SetLoggingLevelParams{Level: mcp.LoggingLevel(s.LogLevel)}); err != nil {
 		o.Logger.Warn("MCP server does not take the level of its logs", "server", s.Name, "reason", readable(err))
 	}
+}
+
+// incomplete reports whether a server has left out parameters that the SDK takes for
+// granted.
+func incomplete(params mcp.Params) bool {
+	switch p := params.(type) {
+	case *mcp.ElicitParams:
+		return p == nil
+	case *mcp.ElicitationCompleteParams:
+		return p == nil
+	case *mcp.CreateMessageWithToolsParams:
+		return p == nil || slices.Contains(p.Messages, nil)
+	}
+	return false
 }

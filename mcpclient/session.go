@@ -15,10 +15,12 @@ func (l *link) newClient(s *Server, o *Options) *mcp.Client {
 	client := mcp.NewClient(&mcp.Implementation{Name: o.ClientName, Version: o.ClientVersion}, opts)
 	addRoots(client, s)
 	client.AddSendingMiddleware(forgetful)
+	client.AddReceivingMiddleware(guarded)
 	client.AddSendingMiddleware(l.observe)
 	if s.LogLevel != "" {
 		client.AddSendingMiddleware(asksForLogs(s.LogLevel))
 	}
+	client.AddSendingMiddleware(unharmed)
 	return client
 }
 
