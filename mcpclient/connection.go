@@ -67,6 +67,9 @@ type trouble struct {
 	stale   error // its tools could not be listed again
 }
 
+// maxUnclosed bounds the errors that are kept of links that could not be closed.
+const maxUnclosed = 16
+
 func newConnection(s Server, o *Options, report func(Status, []Tool)) *connection {
 	c := &connection{
 		server: s, opts: o, report: report, queue: newQueue(s.MaxConcurrency),
@@ -219,9 +222,9 @@ func (c *connection) drop(l *link) {
 }
 
 func (c *connection) closed(err error) {
-	if err != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err != nil && len(c.unclosed) < maxUnclosed {
 		c.unclosed = append(c.unclosed, fmt.Errorf("closing %q: %w", c.server.Name, err))
 	}
 }

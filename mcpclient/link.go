@@ -45,6 +45,7 @@ type link struct {
 	users     atomic.Int32 // calls under way
 	released  chan struct{}
 	followers followers
+	mute      atomic.Bool  // nothing comes from the server unasked
 	pingless  bool         // of supervise
 	lastRead  atomic.Int64 // when something came from the server, in nanoseconds of Unix time
 
@@ -220,7 +221,7 @@ func (l *link) perRequest() bool { return l.tap == nil }
 // notifies reports whether the server says that it tells of changes of its tools.
 func (l *link) notifies() bool {
 	init := l.session.InitializeResult()
-	return init != nil && init.Capabilities != nil && init.Capabilities.Tools != nil && init.Capabilities.Tools.ListChanged
+	return !l.mute.Load() && init != nil && init.Capabilities != nil && init.Capabilities.Tools != nil && init.Capabilities.Tools.ListChanged
 }
 
 // abort breaks the connection at once.

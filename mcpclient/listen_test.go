@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -31,4 +32,27 @@ func TestListChangedWithoutSessions(t *testing.T) {
 	text(server, "newer", func() string { return "" }) // nobody may hear of it
 	eventually(t, "what was missed is there", func() bool { return len(c.Tools("site")) == 9 })
 	call(t, c, "site", "echo", "{}")
+}
+
+// A server that announces changes, but has no stream to tell of them, is asked.
+func TestListWithoutStream(t *testing.T) {
+	leaktest.Check(t)
+	server := goodServer()
+	inner := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, nil)
+	t.Cleanup(func() {
+		for session := range server.Sessions() {
+			_ = session.Close()
+		}
+	})
+	opts := hasty(t)
+	opts.RelistInterval = 20 * time.Millisecond
+	c := connect(t, opts, mcpclient.Server{Name: "site", URL: listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			http.Error(w, "no stream here", http.StatusMethodNotAllowed)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	}))})
+	text(server, "new", func() string { return "" })
+	eventually(t, "the new tool is there", func() bool { return len(c.Tools("site")) == 8 })
 }

@@ -220,7 +220,7 @@ type Options struct {
 	// pinged. Default 1 min; negative means never. See the package's documentation.
 	HealthInterval time.Duration
 	// RelistInterval is how often the tools are listed again of a server that does not
-	// announce changes. Default 15 min; negative means never.
+	// announce changes, or cannot. Default 15 min; negative means never.
 	RelistInterval time.Duration
 	// Host answers what servers ask for: input from the user, completions by a
 	// model. Its zero value refuses everything.

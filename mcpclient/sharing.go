@@ -134,7 +134,9 @@ func (p *pool) end(conversation string) {
 		if err := m.stop(StateClosed, ErrClosed); err != nil {
 			p.mu.Lock()
 			defer p.mu.Unlock()
-			p.errs = append(p.errs, err)
+			if len(p.errs) < maxUnclosed {
+				p.errs = append(p.errs, err)
+			}
 		}
 	})
 }

@@ -74,6 +74,7 @@ func (s *standalone) run(ctx context.Context) error {
 	for pause := streamPauseMin; ; pause = min(2*pause, streamPauseMax) {
 		start := time.Now()
 		if !s.once(ctx) {
+			s.rt.mute()
 			<-ctx.Done()
 		}
 		if time.Since(start) >= streamSteady {

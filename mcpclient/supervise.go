@@ -107,7 +107,7 @@ func (c *connection) attend(ctx context.Context, l *link) error {
 	defer stop()
 	health := newTicker(c.healthInterval(l))
 	defer health.Stop()
-	period := newTicker(c.relistInterval(l))
+	period := newTicker(max(0, c.opts.RelistInterval))
 	defer period.Stop()
 	due := time.NewTimer(time.Hour)
 	due.Stop()
@@ -135,7 +135,9 @@ func (c *connection) attend(ctx context.Context, l *link) error {
 		case <-due.C:
 			relist()
 		case <-period.C:
-			relist()
+			if !l.notifies() {
+				relist()
+			}
 		case <-health.C:
 			if time.Since(l.heard()) >= c.opts.HealthInterval {
 				c.examine(l)
@@ -232,13 +234,6 @@ func (c *connection) healthInterval(l *link) time.Duration {
 		return 0
 	}
 	return c.opts.HealthInterval
-}
-
-func (c *connection) relistInterval(l *link) time.Duration {
-	if c.opts.RelistInterval < 0 || l.notifies() {
-		return 0
-	}
-	return c.opts.RelistInterval
 }
 
 // newTicker returns a ticker that never ticks if d is zero.
