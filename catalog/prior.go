@@ -28,7 +28,7 @@ const (
 	withHits    = 3 // first hits that draw others after them
 
 	learnedWeight = 1.0 // of a learned word beside those of the tool's own text
-	doubt         = 1.0  // conversations that a lesson is shrunk by
+	doubt         = 1.0 // conversations that a lesson is shrunk by
 )
 
 // strength is how much n conversations are believed, from 0 to 1. One alone is not.
