@@ -98,9 +98,10 @@ const (
 					"description": {"type": "string"},
 					"signature": {"type": "string", "description": "One line of TypeScript"},
 					"score": {"type": "number", "minimum": 0, "maximum": 1},
+					"why": {"type": "string", "description": "What made it a hit"},
 					"loaded": {"type": "boolean"}
 				},
-				"required": ["name", "server", "description", "signature", "score", "loaded"]
+				"required": ["name", "server", "description", "signature", "score", "why", "loaded"]
 			}
 		},
 		"unavailable_servers": {
@@ -111,6 +112,7 @@ const (
 				"required": ["name", "reason"]
 			}
 		},
+		"lexical_reason": {"type": "string"},
 		"lexical": {"type": "boolean", "description": "Words alone decided, since the embedding service did not answer"}
 	},
 	"required": ["conversation_id", "tools", "unavailable_servers"]
