@@ -490,3 +490,55 @@ func TestAdvertised(t *testing.T) {
 		})
 	}
 }
+
+// A server of 2025-11-25 that wants the user to visit a URL before it does anything.
+func TestVisitFirst(t *testing.T) {
+	const complete = `{"jsonrpc":"2.0","method":"notifications/elicitation/complete","params":{"elicitationId":"7"}}`
+	tests := []struct {
+		name    string
+		action  mcpclient.ElicitAction
+		url     string
+		unasked []string
+		want    string // of the error; empty if the call is made
+	}{
+		{"visited", mcpclient.ElicitAccept, "https://example.com/", []string{complete}, ""},
+		{"declined", mcpclient.ElicitDecline, "https://example.com/", []string{complete}, "server answered with error -32042: log in first"},
+		{"never done", mcpclient.ElicitAccept, "https://example.com/", nil, "server answered with error -32042: log in first"},
+		{"not for a browser", mcpclient.ElicitAccept, "javascript:alert(1)", []string{complete}, "-32042"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			leaktest.Check(t)
+			calls, asked := 0, ""
+			transport := piped(t, func(l line) string {
+				switch l.Method {
+				case "initialize":
+					return `"result":{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"x","version":"0"}}`
+				case "tools/list":
+					return `"result":{"tools":[{"name":"only"}]}`
+				case "tools/call":
+					if calls++; calls == 1 {
+						return fmt.Sprintf(`"error":{"code":-32042,"message":"log in first","data":{"elicitations":[{"mode":"url","message":"log in","url":%q,"elicitationId":"7"}]}}`, test.url)
+					}
+					return `"result":{"content":[]}`
+				}
+				return `"error":{"code":-32601,"message":"no"}`
+			}, test.unasked...)
+			c := connect(t, &mcpclient.Options{Host: mcpclient.Host{Elicit: func(_ context.Context, e *mcpclient.Elicitation) (*mcpclient.ElicitationAnswer, error) {
+				asked = e.URL
+				return &mcpclient.ElicitationAnswer{Action: test.action}, nil
+			}}}, mcpclient.Server{Name: "x", Transport: transport})
+			timeout := 20 * time.Second
+			if test.unasked == nil {
+				timeout = 300 * time.Millisecond
+			}
+			_, err := c.Call(testContext(t), "x", "only", nil, &mcpclient.CallOptions{Timeout: timeout})
+			switch {
+			case test.want == "" && (err != nil || asked != test.url):
+				t.Errorf("asked for %q, %v", asked, err)
+			case test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)):
+				t.Errorf("got %v, want %q", err, test.want)
+			}
+		})
+	}
+}

@@ -135,10 +135,12 @@ type asked struct {
 	slots  chan struct{} // one for each request that the host has
 	queue  chan struct{} // one for each that waits for that
 	logs   logRate
+
+	visited visits
 }
 
 // clientOptions says what the client offers to s: what the host has set.
-func clientOptions(s *Server, o *Options, conversation string) *mcp.ClientOptions {
+func clientOptions(s *Server, o *Options, conversation string) (*mcp.ClientOptions, *asked) {
 	a := &asked{server: s, opts: o, forOne: conversation, slots: make(chan struct{}, MaxHostRequests), queue: make(chan struct{}, maxHostWaiting)}
 	options := &mcp.ClientOptions{
 		Logger: o.Logger.With("server", s.Name),
@@ -151,6 +153,7 @@ func clientOptions(s *Server, o *Options, conversation string) *mcp.ClientOption
 			Form: &mcp.FormElicitationCapabilities{}, URL: &mcp.URLElicitationCapabilities{},
 		}
 		options.ElicitationHandler = a.elicit
+		options.ElicitationCompleteHandler = a.visited.complete
 	}
 	if o.Host.OnResourceUpdated != nil {
 		options.ResourceUpdatedHandler = func(_ context.Context, r *mcp.ResourceUpdatedNotificationRequest) {
@@ -159,7 +162,7 @@ func clientOptions(s *Server, o *Options, conversation string) *mcp.ClientOption
 			}
 		}
 	}
-	return options
+	return options, a
 }
 
 // conversationKey is the context key of [CallOptions.Conversation]. In rounds of

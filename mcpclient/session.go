@@ -9,7 +9,7 @@ import (
 // newClient makes the SDK's client for one link, and so decides what this host offers
 // to the server and what it hears from it.
 func (l *link) newClient(s *Server, o *Options) *mcp.Client {
-	opts := clientOptions(s, o, l.of.conversation)
+	opts, host := clientOptions(s, o, l.of.conversation)
 	opts.ToolListChangedHandler = func(context.Context, *mcp.ToolListChangedRequest) { ask(l.of.listChanged) }
 	opts.ProgressNotificationHandler = l.progressed
 	client := mcp.NewClient(&mcp.Implementation{Name: o.ClientName, Version: o.ClientVersion}, opts)
@@ -17,6 +17,9 @@ func (l *link) newClient(s *Server, o *Options) *mcp.Client {
 	client.AddSendingMiddleware(forgetful)
 	client.AddReceivingMiddleware(guarded)
 	client.AddSendingMiddleware(l.observe)
+	if o.Host.Elicit != nil {
+		client.AddSendingMiddleware(host.visitFirst)
+	}
 	if s.LogLevel != "" {
 		client.AddSendingMiddleware(asksForLogs(s.LogLevel))
 	}
