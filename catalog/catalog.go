@@ -96,7 +96,7 @@ const (
 
 	// BuiltinVectorWeight is the vector weight of the built-in embedder, whose vectors
 	// are means of words and know nothing of their order.
-	BuiltinVectorWeight = 0.4
+	BuiltinVectorWeight = 0.5
 	// CustomVectorWeight is the vector weight of a host's embedding function.
 	// Small sentence models alone are no better than BM25 on tool search and
 	// large ones are clearly above it; equal weight serves both.

@@ -118,3 +118,38 @@ func FuzzReadSchema(f *testing.F) {
 		}
 	})
 }
+
+func FuzzLessons(f *testing.F) {
+	l := newLessons()
+	l.add("a.b", kindTerm, termKey(7), 3, 20_000)
+	l.add("a.b", kindNext, "c.d", 3, 20_000)
+	data, err := l.encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(data)
+	f.Add([]byte(`{"format":1,"tools":{"a.b":{"terms":{"x":[1,2,3]}}}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		l, err := decodeLessons(data)
+		if err != nil || l == nil {
+			return
+		}
+		l.merge(l.clone())
+		again, err := l.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back, err := decodeLessons(again); err != nil || back == nil {
+			t.Errorf("what was encoded is damaged: %v, %.200s", err, again)
+		}
+	})
+}
+
+func FuzzVector(f *testing.F) {
+	f.Add(encodeVector([]float32{1, 2, 3}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if v := decodeVector(data); v != nil && len(v) > len(data)/4 {
+			t.Errorf("%d numbers in %d bytes", len(v), len(data))
+		}
+	})
+}
