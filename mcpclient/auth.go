@@ -179,6 +179,7 @@ func (a *authorizer) renewals() int {
 type bearerSource struct {
 	get    Bearer
 	asking chan struct{} // held by who calls it
+	seen   latest        // tokens, of now and of before
 
 	mu   sync.Mutex
 	last string
@@ -218,6 +219,7 @@ func (b *bearerSource) ask(ctx context.Context, rejected string) error {
 	case token == rejected:
 		return errors.New("Server.Bearer returned the refused token again")
 	}
+	b.seen.add(token)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.last = token
@@ -230,7 +232,7 @@ func (b *bearerSource) known() string {
 	return b.last
 }
 
-func (b *bearerSource) secrets() []string { return []string{b.known()} }
+func (b *bearerSource) secrets() []string { return b.seen.all() }
 
 // authorized sends a request with a token, and once more with another one if the
 // server asks for that.

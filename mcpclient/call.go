@@ -175,7 +175,7 @@ func (c *connection) failedCall(ctx context.Context, l *link, tool string, ex *e
 		}
 	case isRefused(err):
 		failed.passing = true
-		l.finish(unreachable(err)) // there is no connection, so "ready" would be wrong
+		l.finish(c.secrets.unreachable(err)) // there is no connection, so "ready" would be wrong
 	default:
 		failed.passing = ctx.Err() == nil
 		c.unanswered(l, failed.Err)
@@ -193,7 +193,7 @@ func (c *connection) callError(ctx context.Context, l *link, tool string, ex *ex
 	var status *statusError
 	switch {
 	case rpcErr != nil:
-		out.Err, out.OutcomeUnknown = protocolError(rpcErr), false
+		out.Err, out.OutcomeUnknown = c.secrets.protocolError(rpcErr), false
 	case ctx.Err() != nil:
 		out.Err = context.Cause(ctx)
 	case raw != nil:
@@ -208,7 +208,7 @@ func (c *connection) callError(ctx context.Context, l *link, tool string, ex *ex
 	case l.tap != nil, errors.Is(err, mcp.ErrConnectionClosed):
 		out.Err = fmt.Errorf("%w: %w", ErrUnavailable, l.loss(err))
 	default:
-		out.Err = unreachable(err)
+		out.Err = c.secrets.unreachable(err)
 	}
 	return out
 }
@@ -278,7 +278,7 @@ func (c *connection) pause(ctx context.Context) error {
 // connection to follow, so that a caller who asks for it finds the reason there.
 func (l *link) loss(err error) error {
 	if !within(l.settled, exitGrace+killGrace) {
-		return readable(err)
+		return l.of.secrets.readable(err)
 	}
 	return context.Cause(l.over)
 }

@@ -27,7 +27,7 @@ func TestClean(t *testing.T) {
 
 func TestReadableHidesQuery(t *testing.T) {
 	cause := errors.New("reset")
-	err := readable(&url.Error{Op: "Post", URL: "http://h/messages?session=abc", Err: cause})
+	err := (*secrets)(nil).readable(&url.Error{Op: "Post", URL: "http://h/messages?session=abc", Err: cause})
 	if got, want := err.Error(), `Post "http://h/messages": reset`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -71,6 +71,23 @@ func TestEventTap(t *testing.T) {
 		}
 		if _, raw, _ := ex.state(); string(raw) != `{"n":1.0}` {
 			t.Errorf("in pieces of %d: got %s", size, raw)
+		}
+	}
+}
+
+// However the end of stderr is cut, nothing of a secret is left at its beginning.
+func TestRingHidesSecrets(t *testing.T) {
+	const secret = "0123456789abcdef"
+	for filler := range 2 * len(secret) {
+		r := &ring{secrets: &secrets{configured: []string{secret, "short"}}}
+		for range 500 {
+			_, _ = r.Write([]byte("key " + secret[:7]))
+			_, _ = r.Write([]byte(secret[7:]))
+		}
+		_, _ = r.Write([]byte(strings.Repeat(".", filler)))
+		got := r.String()
+		if strings.Contains(got, secret[len(secret)-minSecret:]) || !strings.Contains(got, "key [redacted]key [redacted]") {
+			t.Fatalf("got %s", got)
 		}
 	}
 }

@@ -71,9 +71,10 @@ func (c *Client) newConnection(s Server) *connection {
 		}
 	}
 	s = s.resolved(&c.opts)
-	conn := newConnection(s, &c.opts, report)
+	auth := newAuthorizer(&s, &c.opts)
+	conn := newConnection(s, &c.opts, auth, report)
 	if s.Sharing == SharingPerConversation {
-		conn.pool = newPool(s, &c.opts, conn.auth)
+		conn.pool = newPool(s, &c.opts, auth)
 	}
 	return conn
 }

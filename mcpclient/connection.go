@@ -22,6 +22,7 @@ type connection struct {
 	pool         *pool                // of the conversations' own connections; nil if they share this one
 	report       func(Status, []Tool) // of changes
 	auth         *authorizer          // nil without tokens
+	secrets      *secrets
 	subscribed   subscriptions
 	conversation string // the only one, if it is for one
 	stderr       ring
@@ -70,14 +71,14 @@ type trouble struct {
 // maxUnclosed bounds the errors that are kept of links that could not be closed.
 const maxUnclosed = 16
 
-func newConnection(s Server, o *Options, report func(Status, []Tool)) *connection {
+func newConnection(s Server, o *Options, auth *authorizer, report func(Status, []Tool)) *connection {
 	c := &connection{
-		server: s, opts: o, report: report, queue: newQueue(s.MaxConcurrency),
+		server: s, opts: o, auth: auth, secrets: newSecrets(&s, auth), report: report, queue: newQueue(s.MaxConcurrency),
 		state: StateConnecting, told: StateConnecting, since: time.Now(), turn: make(chan struct{}),
 		wanted: make(chan struct{}, 1), again: make(chan struct{}, 1),
 		listChanged: make(chan struct{}, 1), suspected: make(chan struct{}, 1),
 	}
-	c.auth = newAuthorizer(&c.server, o)
+	c.stderr.secrets = c.secrets
 	if s.Disabled {
 		c.state, c.told = StateDisabled, StateDisabled
 	}
@@ -260,7 +261,7 @@ func (c *connection) relist(l *link) bool {
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 		}
-		err = fmt.Errorf("its tools could not be listed again, so they are those of before: %w", readable(err))
+		err = fmt.Errorf("its tools could not be listed again, so they are those of before: %w", c.secrets.readable(err))
 		c.troubled(l, func(t *trouble) { t.stale = err })
 		return false
 	}

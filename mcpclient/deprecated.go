@@ -247,7 +247,7 @@ func (l *link) askForLogs(ctx context.Context, s *Server, o *Options) {
 		return
 	}
 	if err := l.session.SetLoggingLevel(ctx, &mcp.SetLoggingLevelParams{Level: mcp.LoggingLevel(s.LogLevel)}); err != nil {
-		o.Logger.Warn("MCP server does not take the level of its logs", "server", s.Name, "reason", readable(err))
+		o.Logger.Warn("MCP server does not take the level of its logs", "server", s.Name, "reason", l.of.secrets.readable(err))
 	}
 }
 

@@ -110,19 +110,6 @@ type plain struct {
 func (e *plain) Error() string        { return e.msg }
 func (e *plain) Is(target error) bool { return errors.Is(e.cause, target) }
 
-// readable makes err fit for people and logs: text that came from a server is
-// bounded and stripped of control characters, URLs lose their query.
-func readable(err error) error {
-	msg := err.Error()
-	var ue *url.Error
-	if errors.As(err, &ue) {
-		if u, perr := url.Parse(ue.URL); perr == nil && (u.RawQuery != "" || u.User != nil) {
-			msg = strings.ReplaceAll(msg, ue.URL, bare(u).String())
-		}
-	}
-	return &plain{clean(msg, 1024), err}
-}
-
 // bare returns u without the parts that may hold secrets.
 func bare(u *url.URL) *url.URL {
 	return &url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}

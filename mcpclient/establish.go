@@ -73,7 +73,7 @@ func (c *connection) lostReason(l *link) error {
 	case l.lost == nil:
 		return errors.New("the server closed the connection")
 	}
-	return fmt.Errorf("the connection broke: %w", readable(l.lost))
+	return fmt.Errorf("the connection broke: %w", c.secrets.readable(l.lost))
 }
 
 // ofPipe reports whether an error only says that a pipe to a process has no
@@ -91,7 +91,7 @@ func (c *connection) explain(ctx context.Context, l *link, err error) error {
 	}
 	if l.handshake != nil {
 		if _, _, rpcErr := l.handshake.state(); rpcErr != nil {
-			return fmt.Errorf("handshake: %w", protocolError(rpcErr))
+			return fmt.Errorf("handshake: %w", c.secrets.protocolError(rpcErr))
 		}
 	}
 	var (
@@ -106,9 +106,9 @@ func (c *connection) explain(ctx context.Context, l *link, err error) error {
 	case l.proc != nil && ofPipe(err):
 		return l.proc.silence()
 	case l.proc != nil:
-		return c.withOutput(readable(err))
+		return c.withOutput(c.secrets.readable(err))
 	}
-	return unreachable(err)
+	return c.secrets.unreachable(err)
 }
 
 // withOutput adds what the server wrote last, which often says more.
@@ -121,16 +121,3 @@ func (c *connection) withOutput(err error) error {
 
 // isRefused reports whether nobody listens, so that the request was not sent.
 func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
-
-// unreachable explains a failure of HTTP.
-func unreachable(err error) error {
-	if isRefused(err) {
-		return fmt.Errorf("nothing accepts connections there; check Server.URL and whether the server runs: %w", readable(err))
-	}
-	return readable(err)
-}
-
-// protocolError makes a server's error fit to show.
-func protocolError(err *jsonrpc.Error) *ProtocolError {
-	return &ProtocolError{Code: err.Code, Message: clean(err.Message, 2000)}
-}

@@ -109,7 +109,7 @@ func (c *connection) ask(ctx context.Context, r request, opts *CallOptions) (jso
 // decodeResult reads the result of a request.
 func decodeResult(c *connection, method string, raw json.RawMessage, v any) error {
 	if err := json.Unmarshal(raw, v); err != nil {
-		return &CallError{Server: c.server.Name, Tool: method, Err: fmt.Errorf("the result is not as MCP has it: %w", readable(err))}
+		return &CallError{Server: c.server.Name, Tool: method, Err: fmt.Errorf("the result is not as MCP has it: %w", c.secrets.readable(err))}
 	}
 	return nil
 }

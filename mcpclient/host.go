@@ -215,7 +215,7 @@ func (c *connection) noInput(err error) error {
 	if c.opts.Host.Elicit == nil && c.opts.Host.Sample == nil {
 		return errors.New("the tool asks for input from the user, which is not offered here")
 	}
-	return fmt.Errorf("the tool asks for something that it was not given: %w", readable(err))
+	return fmt.Errorf("the tool asks for something that it was not given: %w", c.secrets.readable(err))
 }
 
 func (a *asked) elicit(ctx context.Context, req *mcp.ElicitRequest) (*mcp.ElicitResult, error) {

@@ -33,6 +33,7 @@ type roundTripper struct {
 	endpoint *url.URL    // as configured; nil for a transport of the user
 	header   http.Header // as configured
 	auth     *authorizer // nil without tokens
+	secrets  *secrets
 	refusals refusals
 	unasked  bool        // this is streamable HTTP, with a standalone stream
 	mute     func()      // there is no such stream
@@ -54,7 +55,7 @@ func newHTTPClient(l *link, s *Server, endpoint *url.URL) (*http.Client, error) 
 	base.MaxIdleConnsPerHost = 16 // calls run concurrently
 	base.IdleConnTimeout = 90 * time.Second
 	return &http.Client{Transport: &roundTripper{
-		base: base, life: l.life, endpoint: endpoint, header: s.Header, auth: l.of.auth,
+		base: base, life: l.life, endpoint: endpoint, header: s.Header, auth: l.of.auth, secrets: l.of.secrets,
 		unasked: s.Type == TypeHTTP, mute: func() { l.mute.Store(true) }, missed: func() { ask(l.of.listChanged) }, lost: l.finish,
 	}}, nil
 }
@@ -191,45 +192,7 @@ func (rt *roundTripper) excerpt(contentType string, data []byte) string {
 	if strings.Contains(contentType, "html") {
 		return ""
 	}
-	return clean(redact(string(data), rt.secrets()), 300)
-}
-
-// redact removes secrets from a text. Those of less than 6 bytes stay: they are
-// words like "1" or "json".
-func redact(text string, secrets []string) string {
-	for _, secret := range secrets {
-		if len(secret) >= 6 {
-			text = strings.ReplaceAll(text, secret, "[redacted]")
-		}
-	}
-	return text
-}
-
-func (rt *roundTripper) secrets() []string {
-	var found []string
-	if rt.auth != nil {
-		found = rt.auth.secrets()
-	}
-	add := func(s string) { found = append(found, s) }
-	for _, values := range rt.header {
-		for _, v := range values {
-			add(v)
-			if _, token, ok := strings.Cut(v, " "); ok { // "Bearer x"
-				add(token)
-			}
-		}
-	}
-	if rt.endpoint != nil {
-		for _, values := range rt.endpoint.Query() {
-			for _, v := range values {
-				add(v)
-			}
-		}
-		if password, ok := rt.endpoint.User.Password(); ok {
-			add(password)
-		}
-	}
-	return found
+	return clean(rt.secrets.hide(string(data)), 300)
 }
 
 // statusError is a request that the server refused by its HTTP status.

@@ -92,7 +92,7 @@ func (c *connection) dial(ctx context.Context, version string) (*link, error) {
 func (l *link) transport(ctx context.Context, s *Server, tail *ring) (mcp.Transport, error) {
 	switch s.Type {
 	case TypeStdio:
-		proc, err := startProcess(s, tail, &lineLogger{logger: l.of.opts.Logger.With("server", s.Name)})
+		proc, err := startProcess(s, tail, &lineLogger{logger: l.of.opts.Logger.With("server", s.Name), secrets: l.of.secrets})
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +150,7 @@ func (l *link) observed(t *mcp.StreamableClientTransport) *http.Client {
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	client.Transport = &roundTripper{base: base, life: l.life, oauth: t.OAuthHandler != nil}
+	client.Transport = &roundTripper{base: base, life: l.life, secrets: l.of.secrets, oauth: t.OAuthHandler != nil}
 	return &client
 }
 

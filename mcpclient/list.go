@@ -39,7 +39,7 @@ func (c *connection) list(ctx context.Context, session *mcp.ClientSession) ([]To
 		dropped int
 	)
 	for page := 1; ; page++ {
-		raw, next, err := listPage(ctx, session, cursor)
+		raw, next, err := c.listPage(ctx, session, cursor)
 		if err != nil {
 			return nil, err
 		}
@@ -75,13 +75,13 @@ func (c *connection) list(ctx context.Context, session *mcp.ClientSession) ([]To
 }
 
 // listPage returns one page of tools as the server wrote them.
-func listPage(ctx context.Context, session *mcp.ClientSession, cursor string) (tools []json.RawMessage, next string, err error) {
+func (c *connection) listPage(ctx context.Context, session *mcp.ClientSession, cursor string) (tools []json.RawMessage, next string, err error) {
 	ctx, ex := withExchange(ctx)
 	res, err := session.ListTools(ctx, &mcp.ListToolsParams{Cursor: cursor})
 	_, raw, rpcErr := ex.state()
 	switch {
 	case rpcErr != nil:
-		return nil, "", protocolError(rpcErr)
+		return nil, "", c.secrets.protocolError(rpcErr)
 	case raw != nil:
 		var page struct {
 			Tools      []json.RawMessage `json:"tools"`

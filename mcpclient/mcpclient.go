@@ -126,7 +126,8 @@ type Server struct {
 	// Env is added to the environment of Command. A server inherits nothing but
 	// PATH, HOME, USER, LOGNAME, LANG, LC_ALL, SHELL, TERM, TMPDIR and TZ (on
 	// Windows the variables without which programs do not start), so that
-	// secrets of this process stay here.
+	// secrets of this process stay here. Values of 6 bytes and more are taken out of
+	// what is shown and logged of the server's standard error.
 	Env map[string]string
 	// Dir is the working directory of Command. Empty means this process's.
 	Dir string

@@ -80,7 +80,7 @@ type oauthSource struct {
 	saved   *Token // as in the store; nil if there is none
 	source  oauth2.TokenSource
 	handle  auth.OAuthHandler // made on first use
-	last    string            // token that was sent last
+	known   latest            // tokens, of now and of before
 	refused string            // token that the server refused last
 	forced  time.Time         // last refresh that the clock did not ask for
 	stepUp  bool              // the renewal is about scopes
@@ -114,10 +114,7 @@ func (s *oauthSource) token(ctx context.Context) (string, error) {
 		return "", s.readable("refreshing the token", err)
 	}
 	s.keep(ctx, token)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.last = token.AccessToken
-	return s.last, nil
+	return token.AccessToken, nil
 }
 
 // fetch gets a token from a source, which may have to ask the authorization server and
@@ -175,12 +172,14 @@ func (s *oauthSource) use(t *Token) error {
 		return err
 	}
 	s.saved = t
+	s.known.add(t.RefreshToken, t.AccessToken)
 	s.source = t.config().TokenSource(context.WithValue(context.Background(), oauth2.HTTPClient, client), t.oauth2())
 	return nil
 }
 
 // keep stores a token that was refreshed.
 func (s *oauthSource) keep(ctx context.Context, token *oauth2.Token) {
+	s.known.add(token.RefreshToken, token.AccessToken)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.saved == nil || s.saved.AccessToken == token.AccessToken {
@@ -292,7 +291,7 @@ func (s *oauthSource) readable(what string, err error) error {
 		return &plain{redact(fmt.Sprintf("%s: the authorization server answered with %s %s %s", what, status,
 			clean(refused.ErrorCode, 80), clean(refused.ErrorDescription, 300)), s.secrets()), err}
 	}
-	out := &plain{redact(fmt.Sprintf("%s: %v", what, readable(err)), s.secrets()), err}
+	out := &plain{clean(redact(what+": "+withoutQuery(err), s.secrets()), 1024), err}
 	var unreached *url.Error
 	if errors.As(err, &unreached) {
 		return fmt.Errorf("%w: %w", errNotAsked, out)
@@ -303,9 +302,9 @@ func (s *oauthSource) readable(what string, err error) error {
 func (s *oauthSource) secrets() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found := []string{s.config.ClientSecret, s.last}
-	if t := s.saved; t != nil {
-		found = append(found, t.AccessToken, t.RefreshToken, t.ClientSecret)
+	found := append(s.known.all(), s.config.ClientSecret)
+	if s.saved != nil {
+		found = append(found, s.saved.ClientSecret)
 	}
 	return found
 }

@@ -13,6 +13,8 @@ const stderrTail = 2 << 10
 // ring keeps the last stderrTail bytes that were written to it. It is safe for
 // concurrent use.
 type ring struct {
+	secrets *secrets
+
 	mu  sync.Mutex
 	buf []byte
 	cut bool // earlier bytes were dropped
@@ -37,11 +39,10 @@ func (r *ring) Write(p []byte) (int, error) {
 func (r *ring) String() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := clean(string(r.buf), stderrTail)
 	if r.cut {
-		s = "…" + s
+		return "…" + clean(r.secrets.hideTail(string(r.buf)), stderrTail)
 	}
-	return s
+	return clean(r.secrets.hide(string(r.buf)), stderrTail)
 }
 
 // reset forgets what was written, for a process that replaces another.
@@ -51,13 +52,18 @@ func (r *ring) reset() {
 	r.buf, r.cut = nil, false
 }
 
-// maxLogLine bounds a line of stderr that is logged.
-const maxLogLine = 1 << 10
+// maxLogLine bounds a line of stderr that is logged, and maxRawLine what is read of it
+// to find secrets in.
+const (
+	maxLogLine = 1 << 10
+	maxRawLine = 64 << 10
+)
 
 // lineLogger logs what is written to it, line by line.
 type lineLogger struct {
-	logger *slog.Logger
-	line   []byte
+	logger  *slog.Logger
+	secrets *secrets
+	line    []byte
 }
 
 // Write implements io.Writer. It never fails.
@@ -72,11 +78,11 @@ func (l *lineLogger) Write(p []byte) (int, error) {
 		if end >= 0 {
 			part = p[:end]
 		}
-		l.line = append(l.line, part[:min(len(part), maxLogLine+1-min(len(l.line), maxLogLine+1))]...)
+		l.line = append(l.line, part[:min(len(part), maxRawLine-len(l.line))]...)
 		if end < 0 {
 			break
 		}
-		if text := clean(string(l.line), maxLogLine); text != "" {
+		if text := clean(l.secrets.hide(string(l.line)), maxLogLine); text != "" {
 			l.logger.Debug("MCP server wrote", "stderr", text)
 		}
 		l.line, p = l.line[:0], p[end+1:]

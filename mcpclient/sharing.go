@@ -66,8 +66,8 @@ func (p *pool) take(conversation string) (*member, error) {
 			return nil, fmt.Errorf("%w: %q has %d connections, all of them busy with calls of other conversations; try again in a moment, or raise MaxConnections",
 				ErrUnavailable, p.server.Name, len(p.members))
 		}
-		m = &member{connection: newConnection(p.server, p.opts, func(Status, []Tool) {})}
-		m.conversation, m.auth = conversation, p.auth
+		m = &member{connection: newConnection(p.server, p.opts, p.auth, func(Status, []Tool) {})}
+		m.conversation = conversation
 		p.members[conversation] = m
 		m.start()
 	}

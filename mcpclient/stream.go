@@ -112,7 +112,7 @@ func (s *standalone) once(ctx context.Context) bool {
 	resp, err := s.rt.base.RoundTrip(out)
 	if err != nil {
 		if s.lived && isRefused(err) {
-			s.rt.lost(unreachable(err))
+			s.rt.lost(s.rt.secrets.unreachable(err))
 		}
 		return true
 	}

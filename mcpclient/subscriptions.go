@@ -108,7 +108,7 @@ func (c *connection) resubscribe(ctx context.Context, l *link) {
 			return
 		}
 		if err := subscribe(uri)(ctx, l.session); err != nil && !errors.Is(err, context.Canceled) {
-			c.opts.Logger.Warn("a subscription could not be renewed", "server", c.server.Name, "uri", clean(uri, 200), "reason", readable(err))
+			c.opts.Logger.Warn("a subscription could not be renewed", "server", c.server.Name, "uri", clean(uri, 200), "reason", c.secrets.readable(err))
 		}
 	}
 }
