@@ -264,3 +264,16 @@ func incomplete(params mcp.Params) bool {
 	}
 	return false
 }
+
+// incoming returns a question as the request that it is in older protocols.
+func incoming(session *mcp.ClientSession, question mcp.InputRequest) (method string, req mcp.Request) {
+	switch p := question.(type) {
+	case *mcp.ElicitParams:
+		return "elicitation/create", &mcp.ElicitRequest{Session: session, Params: p}
+	case *mcp.ListRootsParams:
+		return "roots/list", &mcp.ListRootsRequest{Session: session, Params: p}
+	case *mcp.CreateMessageWithToolsParams:
+		return "sampling/createMessage", &mcp.CreateMessageWithToolsRequest{Session: session, Params: p}
+	}
+	return "", nil
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -22,16 +23,17 @@ func guarded(next mcp.MethodHandler) mcp.MethodHandler {
 	}
 }
 
-// errMalformed is an answer that the SDK could not even read.
-var errMalformed = errors.New("the answer is malformed")
+// errMalformed is a message that the SDK could not even read.
+var errMalformed = errors.New("the message is malformed")
 
-// unharmed is middleware that makes an error of it where the SDK panics about an answer,
-// such as one whose inputRequests have a null. It must be the outermost.
-func unharmed(next mcp.MethodHandler) mcp.MethodHandler {
+// unharmed is middleware that makes an error of it where the SDK panics about a message,
+// such as an answer whose inputRequests have a null. It must be the outermost.
+func (l *link) unharmed(next mcp.MethodHandler) mcp.MethodHandler {
 	return func(ctx context.Context, method string, req mcp.Request) (res mcp.Result, err error) {
 		defer func() {
-			if r := recover(); r != nil {
-				res, err = nil, fmt.Errorf("%w: %v", errMalformed, r)
+			if r := recover(); r != nil { // also of the host's functions, hence the stack
+				l.of.opts.Logger.Error("panic over a message of an MCP server", "server", l.of.server.Name, "method", method, "panic", r, "stack", string(debug.Stack()))
+				res, err = nil, fmt.Errorf("%s: %w", method, errMalformed)
 			}
 		}()
 		return next(ctx, method, req)

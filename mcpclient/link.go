@@ -34,6 +34,7 @@ type link struct {
 	http    *http.Client // nil without HTTP
 	proc    *process     // nil without a process
 	session *mcp.ClientSession
+	receive mcp.MethodHandler // answers a request of the server
 
 	handshake *exchange       // of initialize; nil before it was sent
 	over      context.Context // done when it shall not be used any more; the cause is the reason

@@ -12,10 +12,14 @@ func (l *link) newClient(s *Server, o *Options) *mcp.Client {
 	opts, host := clientOptions(s, o, l.of.conversation)
 	opts.ToolListChangedHandler = func(context.Context, *mcp.ToolListChangedRequest) { ask(l.of.listChanged) }
 	opts.ProgressNotificationHandler = l.progressed
+	opts.MultiRoundTrip = &mcp.MultiRoundTripOptions{Disabled: true} // see inRounds
 	client := mcp.NewClient(&mcp.Implementation{Name: o.ClientName, Version: o.ClientVersion}, opts)
 	addRoots(client, s)
-	client.AddSendingMiddleware(forgetful)
-	client.AddReceivingMiddleware(guarded)
+	client.AddReceivingMiddleware(func(next mcp.MethodHandler) mcp.MethodHandler {
+		l.receive = l.unharmed(guarded(next))
+		return l.receive
+	})
+	client.AddSendingMiddleware(forgetful, l.inRounds)
 	client.AddSendingMiddleware(l.observe)
 	if o.Host.Elicit != nil {
 		client.AddSendingMiddleware(host.visitFirst)
@@ -23,7 +27,7 @@ func (l *link) newClient(s *Server, o *Options) *mcp.Client {
 	if s.LogLevel != "" {
 		client.AddSendingMiddleware(asksForLogs(s.LogLevel))
 	}
-	client.AddSendingMiddleware(unharmed)
+	client.AddSendingMiddleware(l.unharmed)
 	return client
 }
 
