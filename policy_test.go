@@ -218,19 +218,19 @@ func TestApproveWaits(t *testing.T) {
 	load(t, conv, "disk.read")
 	slow := as(t, conv, "", &conductor.Policy{Approve: func(ctx context.Context, _ *conductor.PendingCall) error {
 		select {
-		case <-time.After(1500 * time.Millisecond):
+		case <-time.After(2500 * time.Millisecond):
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}})
 	code := `import * as disk from "./mcp/disk"; return await disk.read({})`
-	result, err := slow.Execute(t.Context(), code, &conductor.ExecuteOptions{Timeout: time.Second})
+	result, err := slow.Execute(t.Context(), code, &conductor.ExecuteOptions{Timeout: 2 * time.Second})
 	if err != nil || string(result.Value) != `"done: read"` {
 		t.Fatalf("%v, %v", result, err)
 	}
-	if result.DurationMS >= 1000 {
-		t.Errorf("the run took %v ms of its second", result.DurationMS)
+	if result.DurationMS >= 2000 {
+		t.Errorf("the run took %v ms of its two seconds", result.DurationMS)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	never := as(t, conv, "", &conductor.Policy{Approve: func(ctx context.Context, _ *conductor.PendingCall) error {
