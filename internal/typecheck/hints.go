@@ -2,6 +2,7 @@ package typecheck
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -23,8 +24,11 @@ var (
 	lacksSome       = regexp.MustCompile(`is missing the following properties from type '.*': ([^:]+?)\.?$`)
 	quotedType      = regexp.MustCompile(`'[^']+'`)
 	// aliasOf finds the name of a generated type at the end of what is expected.
-	excess   = regexp.MustCompile(`does not exist in type '(\w+)'`)
-	assigned = regexp.MustCompile(`(?:parameter of |assignable to |required in |properties from )type '(\w+)'`)
+	excess      = regexp.MustCompile(`does not exist in type '(\w+)'`)
+	assigned    = regexp.MustCompile(`(?:parameter of |assignable to |required in |properties from )type '(\w+)'`)
+	unknownName = regexp.MustCompile(`^Cannot find name '([^']+)'`)
+	// expectedBy is what TypeScript says of a property whose value has the wrong type.
+	expectedBy = regexp.MustCompile(`^The expected type comes from property '([^']*)' which is declared here on type '(\w+)'`)
 	// widened is a literal that became any string on its way through a variable.
 	widened       = regexp.MustCompile(`^Type '(?:string|number)' is not assignable to type '(?:"|\d)`)
 	module        = regexp.MustCompile(`(?:[Mm]odule '"|typeof import\(")\./([^"]+)"`)
@@ -64,6 +68,11 @@ func explain(m *message, p *Program, l *layout) (text, hint string) {
 // hintFor says what to do about a message, "" if that is not known.
 func hintFor(m *message, lines []string, p *Program, l *layout) string {
 	last := lines[len(lines)-1]
+	if found := unknownName.FindStringSubmatch(lines[0]); found != nil {
+		if hint := l.notImported(found[1]); hint != "" {
+			return hint // whatever global is spelt like it
+		}
+	}
 	for _, line := range lines {
 		if found := didYouMean.FindStringSubmatch(line); found != nil {
 			return lowerFirst(found[1])
@@ -107,7 +116,36 @@ func hintFor(m *message, lines []string, p *Program, l *layout) string {
 	if widened.MatchString(last) && len(lines) > 1 {
 		return "write `as const` behind the value"
 	}
+	for _, r := range m.Related {
+		if found := expectedBy.FindStringSubmatch(r.Message); found != nil {
+			return also("it is the property "+found[1], l.typeNamed(found[2]))
+		}
+	}
 	return l.declaration(last + " " + lines[0])
+}
+
+// notImported says how to import what a name would mean if it were imported: a module,
+// by the last part of its path, or a function of one.
+func (l *layout) notImported(name string) string {
+	var imports []string
+	for _, specifier := range slices.Sorted(slices.Values(l.specifiers)) {
+		dir, module := path.Split(specifier)
+		switch {
+		case dir == "":
+		case module == name:
+			return fmt.Sprintf("import it: import * as %s from %q", name, specifier)
+		case exportsFunction(l.sources[path.Clean(specifier)], name):
+			imports = append(imports, fmt.Sprintf("import { %s } from %q", name, specifier))
+		}
+	}
+	if len(imports) == 0 {
+		return ""
+	}
+	return "import it: " + strings.Join(imports[:min(len(imports), maxNames)], ", or ")
+}
+
+func exportsFunction(source, name string) bool {
+	return slices.ContainsFunc(exportedNames.FindAllStringSubmatch(source, -1), func(found []string) bool { return found[1] == name })
 }
 
 // missingGlobal explains why a name of other runtimes is not here.
