@@ -289,6 +289,10 @@ func TestMistakes(t *testing.T) {
 			[]string{"server off is not available: it is disabled"}},
 		{"no such server", "import * as slack from './mcp/slack';\nawait slack.x()", sandbox.PhaseRejected, 1,
 			[]string{`cannot import "./mcp/slack": a program can import ./mcp/notes, ./mcp/weather`, "broken ("}},
+		{"default import", "import notes from './mcp/notes';\nawait notes.add_note({ text: '' })", sandbox.PhaseRejected, 1,
+			[]string{`./mcp/notes has no default export: write import * as notes from "./mcp/notes";`}},
+		{"neither imported nor loaded", "await weather.forecast({ city: '' })", sandbox.PhaseTypeError, 1,
+			[]string{`import it: import * as weather from "./mcp/weather"`}},
 		{"forged target", "import { call } from 'conductor:bridge';\nawait call('weather.forecast', { city: '' })", sandbox.PhaseRuntimeError, 2,
 			[]string{"weather.forecast exists but is not loaded"}},
 		{"tool reports an error", "import * as notes from './mcp/notes';\n\nawait notes.delete_note({ id: '7' })", sandbox.PhaseRuntimeError, 3,
@@ -301,9 +305,10 @@ func TestMistakes(t *testing.T) {
 			if result.Phase != test.phase || result.Error.Line != test.line {
 				t.Errorf("%s at line %d, want %s at %d: %s", result.Phase, result.Error.Line, test.phase, test.line, result.Error.Message)
 			}
+			message := result.Error.Message + "\n" + result.Error.Hint
 			for _, want := range test.want {
-				if !strings.Contains(result.Error.Message, want) {
-					t.Errorf("message is\n%s\nwant in it\n%s", result.Error.Message, want)
+				if !strings.Contains(message, want) {
+					t.Errorf("message is\n%s\nwant in it\n%s", message, want)
 				}
 			}
 		})
@@ -547,13 +552,15 @@ func TestDispatch(t *testing.T) {
 		{"load", "load_tool_spec", `{"names":["weather.forecast"]}`, false, "import * as weather from \"./mcp/weather\";\n\n"},
 		{"load by the function's name", "load_tool_spec", `{"names":["notes.search_notes"]}`, false, "search_notes(args: SearchNotesArgs)"},
 		{"load unknown", "load_tool_spec", `{"names":["weather.forcast"]}`, false, `There is no tool "weather.forcast". The nearest names are weather.forecast.`},
+		{"load a server", "load_tool_spec", `{"names":["weather"]}`, false, `"weather" cannot be loaded: weather is a server, whose tools FindTools (the tool find_tools) finds.`},
+		{"load all of a server", "load_tool_spec", `{"names":["weather.*"]}`, false, `"weather.*" cannot be loaded: weather is a server`},
 		{"load nothing", "load_tool_spec", `{"names":[]}`, true, "names has 0 entries"},
 		{"execute", "execute_code", `{"code":"import { forecast } from './mcp/weather';\n(await forecast({ city: 'Oslo' })).length","timeout_ms":5000}`, false, "2\n"},
 		{"execute a failure", "execute_code", `{"code":"import { forecast } from './mcp/weather';\nawait forecast({ city: 'Oslo' });\nthrow new Error('no')"}`, false, "runtime_error at line 3, column 7: Error: no\ncalls made before that:\n  weather.forecast: ok\n"},
 		{"execute with output", "execute_code", `{"code":"console.log('a'); console.error('b')"}`, false, "ok, without a value\nstdout:\na\nstderr:\nb\n"},
 		{"execute with a timeout that is too long", "execute_code", `{"code":"1","timeout_ms":400000}`, true, "timeout_ms is 400000, want 1 to 300000"},
 		{"execute without arguments", "execute_code", ``, false, "rejected: the program is empty"},
-		{"not JSON", "execute_code", `{"code":`, true, "wrong arguments: unexpected EOF"},
+		{"not JSON", "execute_code", `{"code":`, true, "wrong arguments: they are not JSON (unexpected EOF): write one object with code, timeout_ms"},
 		{"two values", "execute_code", `{"code":"1"} {}`, true, "more than one JSON value"},
 		{"permissions", "execute_code", `{"code":"1","permissions":{"net":true}}`, true, `unknown field "permissions"`},
 		{"unknown function", "run_code", `{}`, true, `there is no function "run_code": call find_tools, load_tool_spec or execute_code`},

@@ -244,8 +244,8 @@ type UnknownTool struct {
 	Name string `json:"name"`
 	// Suggestions are the nearest names that exist, best first.
 	Suggestions []string `json:"suggestions"`
-	// Reason is set if the tool's server cannot be used now, or if a [Policy] does not
-	// permit the name, whether there is such a tool or not.
+	// Reason is set if the tool's server cannot be used now, if the name is a server's,
+	// or if a [Policy] does not permit it, whether there is such a tool or not.
 	Reason string `json:"reason,omitempty"`
 }
 
@@ -344,6 +344,11 @@ func (v *Conversation) unknownTool(name string) UnknownTool {
 	u := UnknownTool{Name: name, Suggestions: v.nearest(name)}
 	if !v.permits(strings.TrimSpace(name)) {
 		u.Reason = forbidden
+		return u
+	}
+	server := strings.TrimSuffix(strings.TrimSpace(name), ".*")
+	if v.c.module(server) != nil && !v.hides(server) {
+		u.Reason = fmt.Sprintf("%s is a server, whose tools FindTools (the tool find_tools) finds", server)
 		return u
 	}
 	for _, down := range v.unavailable() {

@@ -145,16 +145,16 @@ func explainDecoding(err error, into any) string {
 		}
 		return fmt.Sprintf("%s must be %s, not a JSON %s", cmp.Or(wrongType.Field, "the argument"), want, wrongType.Value)
 	}
+	var known []string
+	t := reflect.TypeOf(into).Elem()
+	for i := range t.NumField() {
+		known = append(known, t.Field(i).Tag.Get("json"))
+	}
 	message := strings.TrimPrefix(err.Error(), "json: ")
 	if strings.HasPrefix(message, "unknown field") {
-		var known []string
-		t := reflect.TypeOf(into).Elem()
-		for i := range t.NumField() {
-			known = append(known, t.Field(i).Tag.Get("json"))
-		}
 		return message + ": the arguments are " + strings.Join(known, ", ")
 	}
-	return message
+	return fmt.Sprintf("they are not JSON (%s): write one object with %s", message, strings.Join(known, ", "))
 }
 
 type findArgs struct {

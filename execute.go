@@ -177,7 +177,11 @@ func (v *Conversation) explainMissing(module, export string) string {
 	if wire, ok := server.WireName(export); ok {
 		tool = wire
 	}
-	return v.explainTool(server.Name() + "." + tool)
+	id := server.Name() + "." + tool
+	if _, ok := v.c.known(id); export == "default" && !ok {
+		return fmt.Sprintf("%s has no default export: write %s", module, server.ImportLine())
+	}
+	return v.explainTool(id)
 }
 
 func (v *Conversation) serverOf(module string) *codegen.Server {

@@ -65,7 +65,11 @@ func cut(s string, limit int) string {
 // Text is the result as a model reads it.
 func (r *FindResult) Text() string {
 	var b strings.Builder
-	if len(r.Tools) == 0 {
+	switch {
+	case len(r.Tools) > 0:
+	case len(r.Unavailable) > 0:
+		b.WriteString("No tool of the servers that are available now matches.\n")
+	default:
 		b.WriteString("No tool matches. Try other words, or several phrasings.\n")
 	}
 	for _, t := range r.Tools {
@@ -104,9 +108,10 @@ func (r *LoadResult) Text() string {
 		b.WriteString("\n// can be loaded too: " + strings.Join(r.Also, ", ") + "\n")
 	}
 	for _, u := range r.Unknown {
-		fmt.Fprintf(&b, "\nThere is no tool %q.", u.Name)
 		if u.Reason != "" {
-			b.WriteString(" Its " + u.Reason + ".")
+			fmt.Fprintf(&b, "\n%q cannot be loaded: %s.", u.Name, u.Reason)
+		} else {
+			fmt.Fprintf(&b, "\nThere is no tool %q.", u.Name)
 		}
 		if len(u.Suggestions) > 0 {
 			b.WriteString(" The nearest names are " + strings.Join(u.Suggestions, ", ") + ".")

@@ -126,7 +126,7 @@ func TestWorkspaceIsAllThereIs(t *testing.T) {
 		`Deno.renameSync(".", "../files2")`,
 	} {
 		result := execute(t, conv, code)
-		if result.Phase != sandbox.PhaseRuntimeError || !strings.Contains(result.Error.Message, "NotCapable") {
+		if result.Phase != sandbox.PhaseRuntimeError || !strings.Contains(result.Error.Message, "NotCapable") || !strings.Contains(result.Error.Hint, "in its working folder") {
 			t.Errorf("%s: %s", code, result.Text())
 		}
 	}

@@ -93,6 +93,12 @@ func (r *run) verdict(m *message) (Phase, *ProgramError) {
 	if e.Name == "NotCapable" {
 		e.Message, _, _ = strings.Cut(e.Message, ", run again with")
 		e.Hint = "programs have no access to files, network, environment or processes: use the modules that can be imported"
+		if r.profile.granted {
+			e.Hint = "this program may not do that"
+			if r.profile.Workspace != "" {
+				e.Hint += "; files that it may read and write are in its working folder: use relative paths, without .."
+			}
+		}
 	}
 	return PhaseRuntimeError, e
 }

@@ -164,8 +164,6 @@ func showSpecs(s *streams, c *conductor.Conductor, loaded *conductor.LoadResult,
 func explainUnknown(c *conductor.Conductor, unknown conductor.UnknownTool) string {
 	isServer := slices.ContainsFunc(c.Status(), func(s mcpclient.Status) bool { return s.Name == unknown.Name && s.State.Available() })
 	switch {
-	case unknown.Reason != "":
-		return fmt.Sprintf("there is no tool %s now: %s", unknown.Name, unknown.Reason)
 	case isServer:
 		var names []string
 		for _, tool := range c.Tools() {
@@ -174,6 +172,8 @@ func explainUnknown(c *conductor.Conductor, unknown conductor.UnknownTool) strin
 			}
 		}
 		return fmt.Sprintf("%s is a server; its tools are %s", unknown.Name, strings.Join(names, ", "))
+	case unknown.Reason != "":
+		return fmt.Sprintf("there is no tool %s now: %s", unknown.Name, unknown.Reason)
 	case len(unknown.Suggestions) > 0:
 		return fmt.Sprintf("there is no tool %q; the nearest names are %s", unknown.Name, strings.Join(unknown.Suggestions, ", "))
 	}
