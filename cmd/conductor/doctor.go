@@ -24,8 +24,9 @@ func doctorCommand() *command {
 		short: "say what is wrong with the set-up, and what to do",
 		long: `
 Looks for Deno, runs a small program with it, opens the store of the conversations if
-one is configured, connects to every configured server, and says for each whether it works, and if not, why and what to do. Without --config it
-looks at Deno only. It fetches Deno only with --fetch.
+one is configured, connects to every configured server, and says for each whether it
+works, and if not, why and what to do. Without --config it looks at Deno only. It fetches
+Deno only with --fetch.
 
 Example:
   conductor doctor --config mcp.json
@@ -92,6 +93,8 @@ type programReport struct {
 type configReport struct {
 	File     string   `json:"file"`
 	Problems []string `json:"problems"`
+	// Doubts are what may be meant as it is.
+	Doubts []string `json:"doubts,omitempty"`
 }
 
 type serverReport struct {
@@ -226,6 +229,7 @@ func (r *report) examineServers(ctx context.Context, s *streams, options *conduc
 		}
 		r.Servers = append(r.Servers, server)
 	}
+	r.Config.Doubts = idlePatterns(options.Policy, r.offered(c))
 	if err := c.Close(); err != nil {
 		r.Config.Problems = append(r.Config.Problems, err.Error())
 	}

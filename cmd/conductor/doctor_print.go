@@ -42,7 +42,11 @@ func (r *report) print(w io.Writer) {
 			failed++
 		}
 	}
-	if failed > 0 {
+	switch {
+	case failed == len(r.Servers) && failed > 0:
+		fmt.Fprint(w, "\nNo server can be used.\n")
+		return
+	case failed > 0:
 		fmt.Fprintf(w, "\n%s of %d cannot be used; the others can.\n", plural(failed, "server"), len(r.Servers))
 		return
 	}
@@ -58,6 +62,9 @@ func (r *report) printConfig(w io.Writer) {
 		fmt.Fprintf(w, "            %s\n", configHint)
 	} else if len(r.Servers) == 0 {
 		fmt.Fprint(w, "  none\n")
+	}
+	for _, doubt := range r.Config.Doubts {
+		fmt.Fprintf(w, "  doubtful  %s\n", printable(doubt))
 	}
 	width := 0
 	for _, s := range r.Servers {

@@ -2,16 +2,45 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/conductor/conductor"
 	"github.com/conductor/conductor/internal/leaktest"
 )
+
+// A pattern that denies nothing is not passed over.
+func TestDoctorPolicy(t *testing.T) {
+	requireDeno(t)
+	leaktest.Check(t)
+	config := writeConfig(t, `{"policy": {"allow": ["notes.*"], "deny": ["notes.refuze", "*.server_*"]}}`, "notes", as(t, "notes"))
+	cli(t, "", "doctor", "--config", config).check(t, exitOK,
+		[]string{`doubtful  conductor.policy.deny: "notes.refuze" matches no tool of the servers that work now`, "All is well"}, []string{"connecting to 1 server"})
+	cli(t, "", "doctor", "--json", "--config", config).check(t, exitOK, []string{`"doubts": [`}, []string{"connecting"})
+}
+
+// Everything that the configuration may have is in its help.
+func TestConfigHelp(t *testing.T) {
+	_, err := conductor.ReadConfig(writeFile(t, "mcp.json", `{"mcpServers": {"a": {"x": 1}}, "conductor": {"x": 1}}`))
+	keys := regexp.MustCompile(`the keys here are ([^)]*)`).FindAllStringSubmatch(fmt.Sprint(err), -1)
+	if len(keys) != 2 {
+		t.Fatalf("no list of keys: %v", err)
+	}
+	for _, list := range keys {
+		for key := range strings.SplitSeq(list[1], ", ") {
+			if !regexp.MustCompile(`\b` + key + `\b`).MatchString(configHelp) {
+				t.Errorf("%s is not explained", key)
+			}
+		}
+	}
+}
 
 // TestDoctorServers has one server that works, and one for each way in which one
 // may not.

@@ -104,11 +104,22 @@ call_timeout are for each server and each tool call; max_output and max_value ar
 store is where conversations are kept, and what is learned from them: a folder, or a URL
 such as redis://localhost:6379/0 for several machines; without it they end with the
 process. keep_conversations is how long they are kept after the last change, "720h"
-without it. policy says which tools programs may use: names "server.tool" with * for anything; what is
-denied is not found either. audit appends a line of JSON for each call to a file, with the
-hash of its arguments and, if arguments is true, with them, without what looks like a
-secret; a call that cannot be recorded is not made. workspaces gives the programs of each
-conversation a folder of their own below dir, to read and write within the quotas.
+without it. policy says which tools programs may use: names "server.tool" with * for
+anything; what is denied is not found either. audit appends a line of JSON for each call
+to a file, with the hash of its arguments and, if arguments is true, with them, without
+what looks like a secret; a call that cannot be recorded is not made. workspaces gives the
+programs of each conversation a folder of their own below dir, to read and write within
+the quotas.
+
+For all programs alike: workspace, instead of workspaces, is one folder to read and write;
+permissions ("net", "read", "write", "env", "run", "ffi", "sys", "import": lists as Deno
+has them) is what they may do besides, nothing without it; dependencies are packages that
+they may import, such as "npm:zod@^3"; type_check is enforce, report or off; isolation is
+require to run nothing without the layers of the operating system, or off.
+
+embedding is a service with OpenAI's interface that the search asks, with url, model, key,
+cache (a folder) and weight (of vectors beside words); without it nothing leaves the
+machine. learning is false if the search is not to learn from successful calls.
 `
 
 // help answers "conductor help …".
