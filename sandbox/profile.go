@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/conductor/conductor/internal/jail"
+	"github.com/conductor/conductor/internal/treewalk"
 	"github.com/conductor/conductor/sandbox/internal/deps"
 )
 
@@ -26,8 +27,8 @@ type Profile struct {
 	Permissions Permissions
 	// Workspace is the absolute path of a folder that becomes the program's working
 	// folder, which it may read and write, with what is below it. A symbolic link in
-	// it that leads out of it is an error. Empty means an empty folder that the
-	// program may not even list.
+	// it that leads out of it is an error, and so are more than [MaxWorkspaceFiles] files
+	// and folders. Empty means an empty folder that the program may not even list.
 	Workspace string
 
 	// Dependencies are the packages that programs may import. They give a program
@@ -53,6 +54,10 @@ type Profile struct {
 	PoolSize int
 }
 
+// MaxWorkspaceFiles is how many files and folders there may be in a workspace: all of
+// them are looked at before each program, for links that lead out.
+const MaxWorkspaceFiles = 100_000
+
 const (
 	defaultMemoryMB  = 256
 	defaultCPU       = time.Minute
@@ -62,8 +67,9 @@ const (
 	// dataSlackMB is the memory beside the JavaScript heap that V8 needs to use all
 	// of it: its collector's spaces and its threads' stacks.
 	dataSlackMB = 64
-	// maxWorkspaceEntries bounds the search for links that lead out.
-	maxWorkspaceEntries = 100_000
+	// maxWorkspacePath is how many bytes a path below a workspace may have, so that
+	// looking for links does not take for ever.
+	maxWorkspacePath = 4096
 	// maxProfiles bounds the pools of a sandbox, and with them the processes that
 	// wait. The one that was unused the longest goes first.
 	maxProfiles = 16
@@ -312,22 +318,26 @@ func checkWorkspace(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if info, err := os.Stat(root); err == nil && !info.IsDir() {
+		return "", fmt.Errorf("%s is not a folder", root)
+	}
 	entries := 0
-	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	return root, treewalk.Walk(root, func(_ *os.Root, inside string, entry fs.DirEntry) error {
+		if entries++; entries > MaxWorkspaceFiles {
+			return fmt.Errorf("%s has more than %d files and folders", root, MaxWorkspaceFiles)
 		}
-		if entries++; entries > maxWorkspaceEntries {
-			return fmt.Errorf("%s has more than %d entries", root, maxWorkspaceEntries)
+		if len(inside) > maxWorkspacePath {
+			return fmt.Errorf("%s has a path of more than %d bytes: %.100s…", root, maxWorkspacePath, inside)
 		}
-		if path == root && !d.IsDir() {
-			return fmt.Errorf("%s is not a folder", root)
-		}
-		if d.Type()&fs.ModeSymlink == 0 {
+		if entry.Type()&fs.ModeSymlink == 0 {
 			return nil
 		}
+		path := filepath.Join(root, inside)
 		target, err := filepath.EvalSymlinks(path)
-		if errors.Is(err, fs.ErrNotExist) {
+		if treewalk.IsGone(err) {
+			if _, err := os.Lstat(path); treewalk.IsGone(err) {
+				return nil // the link itself
+			}
 			return fmt.Errorf("the link %s leads to what does not exist, and could be made to lead out", path)
 		}
 		if err != nil {
@@ -338,7 +348,6 @@ func checkWorkspace(path string) (string, error) {
 		}
 		return nil
 	})
-	return root, err
 }
 
 // within tells whether a path is the folder or below it; /ws-other is not below /ws.

@@ -55,6 +55,9 @@ type Program struct {
 	// are with Call at a time, the others wait. A limit of 0 is none. nil means that
 	// [Options.MaxInFlight] is the only bound.
 	Limit func(target string) (group string, limit int)
+	// OnStart, if not nil, is called when there is a process for the program, which
+	// begins when it returns. An error is that of Run, and the program does not begin.
+	OnStart func(*Running) error
 	// Missing may say, for the author of the program, why it cannot import a
 	// module (export is empty) or why a module lacks an export. An empty answer
 	// leaves the words to the sandbox.

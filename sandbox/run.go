@@ -74,6 +74,11 @@ func (s *Sandbox) Run(ctx context.Context, p *Program) (*Result, error) {
 		}()
 	}()
 	r := &run{opts: &s.opts, program: p, profile: profile, bundle: bundle, process: process, slots: make(chan struct{}, s.opts.MaxInFlight)}
+	if p.OnStart != nil {
+		if err := p.OnStart(&Running{run: r}); err != nil {
+			return nil, err
+		}
+	}
 	result := r.do(runCtx)
 	result.Waited, result.Layers, result.Diagnostics = waited, process.layers, mistakes
 	if result.Phase == PhaseCancelled {
@@ -117,6 +122,7 @@ type run struct {
 	// beyond the limit.
 	openArgs, refused int
 	stop              Phase // why the host ended it, if it did
+	stopped           error // what [Running.Stop] was told
 }
 
 func (r *run) do(ctx context.Context) *Result {

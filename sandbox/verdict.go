@@ -26,6 +26,9 @@ func (r *run) judge(result *Result, stop Phase, last *message, readErr error, ti
 	case stop == PhaseCancelled && last == nil:
 		result.Phase = stop
 		result.Error = &ProgramError{Message: "the run was cancelled"}
+	case stop == PhaseKilled && last == nil:
+		result.Phase = stop
+		result.Error = &ProgramError{Message: "the program was stopped: " + r.stopped.Error()}
 	case last != nil:
 		if result.Phase, result.Error = r.verdict(last); result.Phase == PhaseOK {
 			result.Value, result.Whole = last.Value, last.Whole
