@@ -3,6 +3,8 @@ package conductor
 import (
 	"encoding/json"
 	"fmt"
+
+	"github.com/conductor/conductor/sandbox"
 )
 
 var (
@@ -55,7 +57,7 @@ func (r *configReader) workspaces(path string, raw json.RawMessage, w *Workspace
 		case "max_mb":
 			w.MaxBytes = int64(r.number(at, f.value, 1<<20)) * 1_000_000
 		case "max_files":
-			w.MaxFiles = r.number(at, f.value, 1_000_000)
+			w.MaxFiles = r.number(at, f.value, sandbox.MaxWorkspaceFiles)
 		}
 	}
 	if ok && w.Dir == "" {

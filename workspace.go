@@ -35,14 +35,16 @@ type Workspaces struct {
 	// MaxBytes is how many bytes the files of one workspace may have together. Zero
 	// means 100 MB.
 	MaxBytes int64
-	// MaxFiles is how many files and folders there may be in one. Zero means 1,000.
+	// MaxFiles is how many files and folders there may be in one. Zero means 1,000, the
+	// most is [sandbox.MaxWorkspaceFiles].
 	//
 	// The quotas are looked at several times a second while a program runs, so that it
 	// can be over them for a moment, by what it writes in that time; no file can be larger
 	// than MaxBytes or [sandbox.Profile.FileMB] at any time. Files that a program has
-	// removed and still has open are not seen: they are gone when it ends. A program that
-	// goes over the quotas is ended, and what it has written is removed until the rest is
-	// within them.
+	// removed and still has open count on Linux; elsewhere they are not seen until it ends,
+	// up to [sandbox.Profile.OpenFiles] of them. No path may have more than 1,024 bytes. If
+	// the quotas are exceeded the programs that run in the workspace are ended, and what
+	// they have written is removed until the rest is within them.
 	MaxFiles int
 }
 
@@ -59,7 +61,10 @@ var ErrNoWorkspace = errors.New("conversations have no workspaces here: set Opti
 type workspaces struct {
 	Workspaces
 	keep   time.Duration // less than zero: for ever
-	writes sync.Mutex    // makes a look at the quota and the write after it one
+	writes sync.Mutex    // makes a look at the quota and what is written or removed after it one
+
+	mu   sync.Mutex
+	runs []*workspaceRun // those under way
 }
 
 func newWorkspaces(o *Options) (*workspaces, error) {
@@ -69,6 +74,8 @@ func newWorkspaces(o *Options) (*workspaces, error) {
 		return nil, nil
 	case w.MaxBytes < 0 || w.MaxFiles < 0:
 		return nil, errors.New("conductor: Options.Workspaces has a quota below zero")
+	case w.MaxFiles > sandbox.MaxWorkspaceFiles:
+		return nil, fmt.Errorf("conductor: Options.Workspaces.MaxFiles is %d, at most %d", w.MaxFiles, sandbox.MaxWorkspaceFiles)
 	case o.Sandbox.Profile.Workspace != "":
 		return nil, errors.New("conductor: Options.Workspaces and Options.Sandbox.Profile.Workspace both name a folder: want one for each conversation, or one for all")
 	}
@@ -264,6 +271,9 @@ func (w *Workspace) fits(root *os.Root, name string, size int64) error {
 	}
 	after := now.usage()
 	after.bytes += size
+	if len(name) > maxPath {
+		after.tooLong++
+	}
 	for at := name; at != "."; at = path.Dir(at) {
 		if info, err := root.Lstat(at); err != nil {
 			after.files++
@@ -271,7 +281,7 @@ func (w *Workspace) fits(root *os.Root, name string, size int64) error {
 			after.bytes -= info.Size()
 		}
 	}
-	if w.w.exceeds(after) {
+	if !after.isWithin(w.w.quota()) {
 		return &fs.PathError{Op: "write", Path: name, Err: fmt.Errorf("%w: it would hold %s, at most %s are allowed", ErrQuota, after, w.w.quota())}
 	}
 	return nil

@@ -3,13 +3,11 @@ package conductor
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/conductor/conductor/sandbox"
@@ -29,147 +27,59 @@ type FileChange struct {
 // maxFileChanges bounds [Result.Files].
 const maxFileChanges = 100
 
-// A look is what there is in a workspace.
-type look struct {
-	files   map[string]fileLook // by path
-	folders []string            // each before those in it
-}
-
-type fileLook struct {
-	size     int64
-	modified time.Time
-}
-
-// tooMany is how many times over its quota a workspace may be before it is no longer
-// counted to its end.
-const tooMany = 10
-
-func (w *workspaces) look(dir string) (*look, error) {
-	seen := &look{files: map[string]fileLook{}}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) && path != dir {
-			return nil // a program is at work
-		}
-		if err != nil || path == dir {
-			return err
-		}
-		if len(seen.files)+len(seen.folders) > tooMany*w.MaxFiles {
-			return fs.SkipAll
-		}
-		relative, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
-		}
-		name := filepath.ToSlash(relative)
-		if d.IsDir() {
-			seen.folders = append(seen.folders, name)
-			return nil
-		}
-		info, err := d.Info()
-		if err == nil {
-			seen.files[name] = fileLook{info.Size(), info.ModTime()}
-		} else if errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("conductor: workspace: %w", err)
-	}
-	return seen, nil
-}
-
-// A usage is what counts against the quotas.
-type usage struct {
-	bytes int64
-	files int
-}
-
-func (l *look) usage() usage {
-	u := usage{files: len(l.files) + len(l.folders)}
-	for _, f := range l.files {
-		u.bytes += f.size
-	}
-	return u
-}
-
-func (u usage) String() string {
-	return fmt.Sprintf("%d bytes in %d files and folders", u.bytes, u.files)
-}
-
-func (w *workspaces) quota() usage         { return usage{w.MaxBytes, w.MaxFiles} }
-func (w *workspaces) exceeds(u usage) bool { return u.bytes > w.MaxBytes || u.files > w.MaxFiles }
-
-// changes compares with a later look, in the order of the paths.
-func (l *look) changes(after *look) []FileChange {
-	var all []FileChange
-	for path, f := range after.files {
-		switch old, ok := l.files[path]; {
-		case !ok:
-			all = append(all, FileChange{Path: path, Change: "created", Bytes: f.size})
-		case old != f:
-			all = append(all, FileChange{Path: path, Change: "changed", Bytes: f.size})
-		}
-	}
-	for path := range l.files {
-		if _, ok := after.files[path]; !ok {
-			all = append(all, FileChange{Path: path, Change: "removed"})
-		}
-	}
-	slices.SortFunc(all, func(a, b FileChange) int { return cmp.Compare(a.Path, b.Path) })
-	return all
-}
-
 // A workspaceRun watches what one program does to its workspace.
 type workspaceRun struct {
-	w      *workspaces
-	dir    string
-	before *look
+	w   *workspaces
+	dir string
 	// most is the quota, or what there was before if that was more already: then a
 	// program may at least remove something.
-	most   usage
-	caught usage  // what was found when that was exceeded; known after stop
-	stop   func() // ends the watcher and waits for it
+	most    usage
+	running *sandbox.Running // nil if the program did not begin
+	stop    func()           // ends the watcher and waits for it
+	before  *look            // with w.writes held
+
+	caught atomic.Pointer[usage] // what was found when there was too much
 }
 
 // lookEvery is how often a workspace is looked at while a program runs, and lookShare
-// the part of the time that the looking may take.
+// the part of the time that the looking may take. A look can fail, since the program is
+// at work: maxFailedLooks in a row are too many.
 const (
-	lookEvery = 100 * time.Millisecond
-	lookShare = 20
+	lookEvery      = 100 * time.Millisecond
+	lookShare      = 20
+	maxFailedLooks = 5
 )
 
-// begin makes the workspace ready for a program and watches it until stop is called.
-// halt is called if the program writes too much.
-func (w *workspaces) begin(id string, halt func()) (*workspaceRun, error) {
-	dir, err := w.open(id)
+// start looks at the workspace and watches it until end is called.
+func (r *workspaceRun) start(running *sandbox.Running) error {
+	r.w.writes.Lock()
+	defer r.w.writes.Unlock()
+	before, err := r.w.look(r.dir)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r := &workspaceRun{w: w, dir: dir}
-	if r.before, err = w.look(dir); err != nil {
-		return nil, err
-	}
-	u := r.before.usage()
-	r.most = usage{max(w.MaxBytes, u.bytes), max(w.MaxFiles, u.files)}
+	u := before.usage()
+	r.most = usage{bytes: max(r.w.MaxBytes, u.bytes), files: max(r.w.MaxFiles, u.files), tooLong: u.tooLong}
+	r.running, r.before = running, before
+	r.w.mu.Lock()
+	r.w.runs = append(r.w.runs, r)
+	r.w.mu.Unlock()
 	ctx, cancel := context.WithCancel(context.Background())
 	watched := make(chan struct{})
 	go func() {
 		defer close(watched)
-		r.watch(ctx, halt)
+		r.watch(ctx)
 	}()
 	r.stop = func() {
 		cancel()
 		<-watched
 	}
-	return r, nil
+	return nil
 }
 
-func (r *workspaceRun) over(u usage) bool { return u.bytes > r.most.bytes || u.files > r.most.files }
-
-func (r *workspaceRun) watch(ctx context.Context, halt func()) {
+func (r *workspaceRun) watch(ctx context.Context) {
 	pause := lookEvery
-	for {
+	for failed := 0; failed < maxFailedLooks; {
 		select {
 		case <-ctx.Done():
 			return
@@ -177,37 +87,83 @@ func (r *workspaceRun) watch(ctx context.Context, halt func()) {
 		}
 		started := time.Now()
 		now, err := r.w.look(r.dir)
-		if err == nil && r.over(now.usage()) {
-			r.caught = now.usage()
-		}
-		if err != nil || r.caught != (usage{}) {
-			halt()
-			return
+		switch {
+		case err == nil:
+			failed = 0
+			used := now.usage()
+			for _, other := range r.w.in(r.dir) {
+				used.unlinked += other.running.UnlinkedBytes()
+			}
+			used.bytes += used.unlinked
+			r.w.check(r.dir, used)
+		default:
+			if failed++; failed == maxFailedLooks {
+				r.running.Stop(fmt.Errorf("what is in its folder cannot be found out: %w", err))
+			}
 		}
 		pause = max(lookEvery, lookShare*time.Since(started))
 	}
 }
 
+// leave ends what others do to the run.
+func (r *workspaceRun) leave() {
+	r.w.mu.Lock()
+	defer r.w.mu.Unlock()
+	r.w.runs = slices.DeleteFunc(r.w.runs, func(other *workspaceRun) bool { return other == r })
+}
+
+// in returns the runs under way in a workspace.
+func (w *workspaces) in(dir string) []*workspaceRun {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var runs []*workspaceRun
+	for _, r := range w.runs {
+		if r.dir == dir {
+			runs = append(runs, r)
+		}
+	}
+	return runs
+}
+
+// check stops all programs of a workspace for which there is too much in it: room is
+// made by removing what any of them has written.
+func (w *workspaces) check(dir string, used usage) {
+	for _, r := range w.in(dir) {
+		if !used.isWithin(r.most) && r.caught.CompareAndSwap(nil, &used) {
+			r.running.Stop(r.tooMuch())
+		}
+	}
+}
+
+// tooMuch says what was found.
+func (r *workspaceRun) tooMuch() error {
+	return fmt.Errorf("its folder held %s, at most %s are allowed", r.caught.Load(), r.w.quota())
+}
+
 // end tells the result what has become of the files, and makes room if they are too
 // many or too large.
 func (r *workspaceRun) end(result *Result) error {
-	r.stop()
+	if r.running == nil {
+		return nil
+	}
+	r.w.writes.Lock()
+	defer r.w.writes.Unlock()
 	after, err := r.w.look(r.dir)
+	if err == nil {
+		r.w.check(r.dir, after.usage())
+	}
+	r.leave()
 	if err != nil {
 		return err
 	}
-	used := after.usage()
-	if r.caught != (usage{}) {
-		used = r.caught // another program may have made room since
-	}
-	if r.over(used) {
+	if r.caught.Load() != nil {
 		removed, err := r.makeRoom(after)
 		if err != nil {
 			return err
 		}
 		result.Phase, result.Value, result.Whole = sandbox.PhaseKilled, nil, nil
 		result.Error = &ProgramError{
-			Message: fmt.Sprintf("the program was stopped: its folder held %s, at most %s are allowed; what it had written was removed: %s", used, r.w.quota(), cmp.Or(removed, "nothing is left of it")),
+			Message: fmt.Sprintf("the program was stopped: %v; what it had written was removed: %s", r.tooMuch(), cmp.Or(removed, "nothing is left of it")),
 			Hint:    "write less, or remove files that are not needed any more",
 		}
 		if after, err = r.w.look(r.dir); err != nil {
@@ -230,7 +186,7 @@ func (r *workspaceRun) makeRoom(after *look) (string, error) {
 	}
 	defer root.Close()
 	var names []string
-	for r.over(after.usage()) {
+	for !after.usage().isWithin(r.most) {
 		removed, err := r.removeWritten(root, after)
 		if err != nil {
 			return "", err
@@ -261,8 +217,15 @@ func (r *workspaceRun) removeWritten(root *os.Root, after *look) ([]string, erro
 	})
 	var removed []string
 	left := after.usage()
+	for _, path := range after.tooLong {
+		if err := root.RemoveAll(path); err != nil {
+			return nil, err
+		}
+		left.files, left.tooLong = left.files-1, left.tooLong-1
+		removed = append(removed, oneLine(path, maxAbout))
+	}
 	for _, f := range written {
-		if !r.over(left) {
+		if left.isWithin(r.most) {
 			return removed, nil
 		}
 		if err := root.RemoveAll(f.Path); err != nil {
@@ -276,7 +239,7 @@ func (r *workspaceRun) removeWritten(root *os.Root, after *look) ([]string, erro
 		old[folder] = true
 	}
 	for _, folder := range after.folders {
-		if r.over(left) && !old[folder] {
+		if !left.isWithin(r.most) && !old[folder] {
 			if err := root.RemoveAll(folder); err != nil {
 				return nil, err
 			}
@@ -288,26 +251,24 @@ func (r *workspaceRun) removeWritten(root *os.Root, after *look) ([]string, erro
 }
 
 // runIn runs a program in the conversation's workspace, if there are any. finish tells
-// the result what became of the files; it is not nil if the run's result is not.
+// the result what became of the files.
 func (v *Conversation) runIn(ctx context.Context, box *sandbox.Sandbox, program *sandbox.Program) (run *sandbox.Result, finish func(*Result) error, err error) {
-	if v.c.workspaces == nil {
+	w := v.c.workspaces
+	if w == nil {
 		run, err = box.Run(ctx, program)
 		return run, func(*Result) error { return nil }, err
 	}
-	runCtx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	space, err := v.c.workspaces.begin(v.id, cancel)
+	dir, err := w.open(v.id)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer space.stop()
-	program.Profile = v.c.workspaces.profile(v.c.opts.Sandbox.Profile, space.dir)
-	run, err = box.Run(runCtx, program)
-	if runCtx.Err() != nil && ctx.Err() == nil { // it has written too much
-		err = nil
-		if run == nil {
-			run = &sandbox.Result{}
-		}
+	space := &workspaceRun{w: w, dir: dir, stop: func() {}}
+	program.Profile = w.profile(v.c.opts.Sandbox.Profile, dir)
+	program.OnStart = space.start
+	run, err = box.Run(ctx, program)
+	space.stop()
+	if run == nil {
+		space.leave()
 	}
 	return run, space.end, err
 }
