@@ -19,13 +19,15 @@
 //   - words: BM25F over the tool's name (weight 2), title and description (1),
 //     server name and title (1), parameter names (.5), parameter descriptions and
 //     enum values (.3);
-//   - vectors: the cosine between query and tool, from a chromem-go collection,
-//     times [Options.VectorWeight];
+//   - vectors: the cosine between query and tool, times [Options.VectorWeight];
 //   - server: BM25 of the query against one document per server (name, title,
 //     description, tool names), times .3.
 //
-// A query that is a tool's name, or names one, puts that tool first whatever the
-// sum says.
+// Words that nobody knows count as the ones that they resemble. What successful calls
+// have taught ([Learning]) counts as one more field of a tool, and with the
+// conversation's [Context] shifts the sum. A query that is a tool's name, or names one,
+// puts that tool first whatever the sum says. docs/search.md has what each part is
+// worth.
 //
 // # Score
 //
@@ -40,7 +42,7 @@
 // where questions in whole sentences are. Above .9 are only the tools that the
 // query names: .95 in other spelling or among other words, 1 by the exact name.
 // On the public test sets right first hits have .25 to .6, short requests more
-// than long ones; below .2 there is hardly ever a tool that does what was asked.
+// than long ones; one in fifty of the right tools that are found is below .2.
 //
 // # Untrusted text
 //
