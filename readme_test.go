@@ -88,7 +88,7 @@ func cutRegion(t *testing.T, source, name string) string {
 	for i, l := range lines {
 		lines[i] = strings.TrimPrefix(l, indent)
 	}
-	return strings.Join(lines, "")
+	return strings.TrimRight(strings.Join(lines, ""), "\n") + "\n"
 }
 
 // The README promises that these two do all the set-up; CI runs both.
