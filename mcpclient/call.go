@@ -179,9 +179,7 @@ func (c *connection) failedCall(ctx context.Context, l *link, tool string, ex *e
 	default:
 		failed.passing = ctx.Err() == nil
 		c.unanswered(l, failed.Err)
-		if ctx.Err() != nil {
-			ask(c.suspected)
-		}
+		ask(c.suspected)
 	}
 	return failed
 }

@@ -33,6 +33,7 @@ func (c *connection) establish(ctx context.Context) (*link, []Tool, error) {
 		l, err := c.dial(ctx, versions[i])
 		if err == nil {
 			var tools []Tool
+			l.asked.Store(true)
 			if tools, err = c.list(ctx, l.session); err == nil {
 				return l, tools, nil
 			}

@@ -37,7 +37,7 @@ type roundTripper struct {
 	refusals refusals
 	unasked  bool        // this is streamable HTTP, with a standalone stream
 	mute     func()      // there is no such stream
-	missed   func()      // that stream was interrupted, so something may have been missed
+	opened   func()      // that stream begins, so what came before was missed
 	lost     func(error) // that stream has found out that the server or its session is gone
 	oauth    bool        // 401 and 403 are handled by the SDK
 }
@@ -56,7 +56,7 @@ func newHTTPClient(l *link, s *Server, endpoint *url.URL) (*http.Client, error) 
 	base.IdleConnTimeout = 90 * time.Second
 	return &http.Client{Transport: &roundTripper{
 		base: base, life: l.life, endpoint: endpoint, header: s.Header, auth: l.of.auth, secrets: l.of.secrets,
-		unasked: s.Type == TypeHTTP, mute: func() { l.mute.Store(true) }, missed: func() { ask(l.of.listChanged) }, lost: l.finish,
+		unasked: s.Type == TypeHTTP, mute: func() { l.mute.Store(true) }, opened: l.listens, lost: l.finish,
 	}}, nil
 }
 

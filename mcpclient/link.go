@@ -47,6 +47,7 @@ type link struct {
 	released  chan struct{}
 	followers followers
 	mute      atomic.Bool  // nothing comes from the server unasked
+	asked     atomic.Bool  // for its tools
 	pingless  bool         // of supervise
 	lastRead  atomic.Int64 // when something came from the server, in nanoseconds of Unix time
 
@@ -213,7 +214,18 @@ func (l *link) alive(ask func(context.Context) error) bool {
 	ctx, cancel := context.WithTimeout(l.over, pingPatience)
 	defer cancel()
 	err := ask(ctx)
+	if isRefused(err) {
+		l.finish(l.of.secrets.unreachable(err))
+		return false
+	}
 	return err == nil || ctx.Err() == nil || l.heard().After(asked)
+}
+
+// listens has the tools listed again if they were before the server could tell of changes.
+func (l *link) listens() {
+	if l.asked.Load() {
+		ask(l.of.listChanged)
+	}
 }
 
 // perRequest reports whether the transport has no connection of its own.

@@ -120,9 +120,7 @@ func (s *standalone) once(ctx context.Context) bool {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch code := resp.StatusCode; {
 	case code == http.StatusOK && kind == "text/event-stream":
-		if s.lived {
-			s.rt.missed()
-		}
+		s.rt.opened()
 		s.lived = true
 		_ = s.pass(resp.Body) // however it ended, another one may do better
 		return true
