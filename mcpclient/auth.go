@@ -41,6 +41,8 @@ type tokenSource interface {
 	renew(ctx context.Context, rejected string, req *http.Request, resp *http.Response) error
 	// secrets are what must not appear in a text.
 	secrets() []string
+	// close ends what goes on in the background; no token is wanted any more.
+	close() error
 }
 
 // An authorizer adds tokens to the requests to one server, over all connections to
@@ -233,6 +235,8 @@ func (b *bearerSource) known() string {
 }
 
 func (b *bearerSource) secrets() []string { return b.seen.all() }
+
+func (b *bearerSource) close() error { return nil }
 
 // authorized sends a request with a token, and once more with another one if the
 // server asks for that.

@@ -178,7 +178,7 @@ func (c *Client) closeAll() error {
 	var group errgroup.Group
 	for i, conn := range conns {
 		group.Go(func() error {
-			errs[i] = conn.stop(StateClosed, ErrClosed)
+			errs[i] = conn.end()
 			return nil
 		})
 	}

@@ -157,6 +157,15 @@ func (c *connection) stop(state State, cause error) error {
 	return errors.Join(errs...)
 }
 
+// end ends the connection for good, with the logins that it shares with its pool.
+func (c *connection) end() error {
+	err := c.stop(StateClosed, ErrClosed)
+	if c.auth != nil {
+		err = errors.Join(err, c.auth.close())
+	}
+	return err
+}
+
 // become changes the state, and tells the host and all who wait for it. The change is
 // made with the lock held.
 func (c *connection) become(state State, err error, change func()) {

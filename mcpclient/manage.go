@@ -65,7 +65,7 @@ func (c *Client) Remove(server string) error {
 	c.mu.Lock()
 	c.conns = slices.DeleteFunc(slices.Clone(c.conns), func(other *connection) bool { return other == conn })
 	c.mu.Unlock()
-	return conn.stop(StateClosed, ErrClosed)
+	return conn.end()
 }
 
 // Disable ends a server, which stays in [Client.Status] and can be enabled again. It

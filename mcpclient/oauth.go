@@ -75,19 +75,27 @@ type oauthSource struct {
 	opts   *Options
 	key    string
 
+	life    context.Context // of what goes on in the background
+	end     context.CancelFunc
+	running sync.WaitGroup
+	saving  sync.Mutex // held while a token is stored
+	known   latest     // tokens, of now and of before
+
 	mu      sync.Mutex
+	closed  bool
 	loaded  bool
-	saved   *Token // as in the store; nil if there is none
+	saved   *Token // as in the store, unless unsaved; nil if there is none
+	unsaved bool
 	source  oauth2.TokenSource
 	handle  auth.OAuthHandler // made on first use
-	known   latest            // tokens, of now and of before
 	refused string            // token that the server refused last
 	forced  time.Time         // last refresh that the clock did not ask for
 	stepUp  bool              // the renewal is about scopes
 }
 
 func newOAuthSource(s *Server, o *Options) *oauthSource {
-	return &oauthSource{config: *s.OAuth, server: s, opts: o, key: tokenKey(s)}
+	life, end := context.WithCancel(context.Background())
+	return &oauthSource{config: *s.OAuth, server: s, opts: o, key: tokenKey(s), life: life, end: end}
 }
 
 // tokenKey names a server in a [TokenStore]. It has the URL, so that a token does
@@ -106,35 +114,78 @@ func (s *oauthSource) token(ctx context.Context) (string, error) {
 	if err != nil || source == nil {
 		return "", err
 	}
-	token, err := fetch(ctx, source)
-	if err != nil {
-		if refusedGrant(err) {
-			return "", nil // the server will ask for another one
-		}
-		return "", s.readable("refreshing the token", err)
+	token, err := s.fetch(ctx, source)
+	switch {
+	case err == nil:
+		return token.AccessToken, nil
+	case refusedGrant(err):
+		return "", nil // the server will ask for another one
 	}
-	s.keep(ctx, token)
-	return token.AccessToken, nil
+	return "", s.readable("refreshing the token", err)
 }
 
-// fetch gets a token from a source, which may have to ask the authorization server and
-// knows nothing of ctx. The request goes on without this caller: others want its token.
-func fetch(ctx context.Context, source oauth2.TokenSource) (*oauth2.Token, error) {
+// fetch gets a token from a source, which may have to ask the authorization server, and
+// stores it. That goes on without this caller: others want the token too, and what it
+// was got with may be spent.
+func (s *oauthSource) fetch(ctx context.Context, source oauth2.TokenSource) (*oauth2.Token, error) {
 	type result struct {
 		token *oauth2.Token
 		err   error
 	}
 	fetched := make(chan result, 1)
-	go func() {
+	started := s.start(func() {
 		token, err := source.Token()
+		if err == nil {
+			s.keep(token)
+		}
 		fetched <- result{token, err}
-	}()
+		if s.saving.TryLock() { // what could not be stored before, of which keep has told
+			_ = s.saveLocked()
+			s.saving.Unlock()
+		}
+	})
+	if !started {
+		return nil, ErrClosed
+	}
 	select {
 	case r := <-fetched:
 		return r.token, r.err
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+// start runs f in the background, and reports false after close.
+func (s *oauthSource) start(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return false
+	}
+	s.running.Go(f)
+	return true
+}
+
+// close ends what goes on in the background. A token that is on its way gets a moment to
+// arrive and to be stored.
+func (s *oauthSource) close() error {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	defer s.end()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.running.Wait()
+	}()
+	if within(done, closeGrace) {
+		return nil
+	}
+	s.end()
+	if within(done, closeGrace) {
+		return nil
+	}
+	return errors.New("OAuth.Store does not return")
 }
 
 // refusedGrant reports whether a refresh token is no longer good for anything.
@@ -148,48 +199,98 @@ func refusedGrant(err error) bool {
 // for one use only.
 func (s *oauthSource) current(ctx context.Context) (oauth2.TokenSource, error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	stale := s.saved != nil && !s.saved.oauth2().Valid()
-	if (!s.loaded || stale) && !s.config.ClientCredentials {
-		stored, err := s.config.Store.Load(ctx, s.key)
-		if err != nil {
-			return nil, fmt.Errorf("OAuth.Store: %w", err)
-		}
-		s.loaded = true
-		if stored != nil && (s.saved == nil || stored.AccessToken != s.saved.AccessToken) {
-			if err := s.use(stored); err != nil {
-				return nil, err
-			}
+	look := !s.loaded || s.saved != nil && !s.saved.oauth2().Valid()
+	s.mu.Unlock()
+	if look && !s.config.ClientCredentials {
+		if err := s.reload(ctx, func(t *Token) bool { return s.saved == nil || t.AccessToken != s.saved.AccessToken }); err != nil {
+			return nil, err
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	return s.source, nil
 }
 
-// use makes a stored token the current one. The caller holds the lock.
+// reload takes over what another process may have stored, if it fits. What could not be
+// stored here is newer than what is there. The lock is held for fits.
+func (s *oauthSource) reload(ctx context.Context, fits func(*Token) bool) error {
+	s.mu.Lock()
+	before, unsaved := s.saved, s.unsaved
+	s.mu.Unlock()
+	if unsaved {
+		return nil
+	}
+	stored, err := s.config.Store.Load(ctx, s.key)
+	if err != nil {
+		return fmt.Errorf("OAuth.Store: %w", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loaded = true
+	if stored == nil || s.saved != before || !fits(stored) {
+		return nil
+	}
+	return s.use(stored)
+}
+
+// use makes a token the current one. The caller holds the lock.
 func (s *oauthSource) use(t *Token) error {
 	client, err := newOAuthClient(s.server.TLS)
 	if err != nil {
 		return err
 	}
 	s.saved = t
-	s.known.add(t.RefreshToken, t.AccessToken)
-	s.source = t.config().TokenSource(context.WithValue(context.Background(), oauth2.HTTPClient, client), t.oauth2())
+	s.known.add(t.RefreshToken)
+	s.known.add(t.AccessToken)
+	s.source = t.config().TokenSource(context.WithValue(s.life, oauth2.HTTPClient, client), t.oauth2())
 	return nil
 }
 
-// keep stores a token that was refreshed.
-func (s *oauthSource) keep(ctx context.Context, token *oauth2.Token) {
-	s.known.add(token.RefreshToken, token.AccessToken)
+// keep stores a token that is new. An older one may come late, from a caller that got it
+// before it was replaced.
+func (s *oauthSource) keep(token *oauth2.Token) {
+	s.known.add(token.RefreshToken)
+	isNew := s.known.add(token.AccessToken)
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.saved == nil || s.saved.AccessToken == token.AccessToken {
+	if s.saved == nil || !isNew {
+		s.mu.Unlock()
 		return
 	}
 	renewed := *s.saved
 	renewed.set(token)
-	s.saved = &renewed
-	if err := s.config.Store.Save(ctx, s.key, &renewed); err != nil {
-		s.opts.Logger.Warn("a refreshed token could not be stored; the next start may need a login", "server", s.server.Name, "reason", err)
+	s.saved, s.unsaved = &renewed, true
+	s.mu.Unlock()
+	if err := s.save(); err != nil {
+		s.opts.Logger.Warn("a refreshed token could not be stored; it will be tried again, and without success the next start may need a login", "server", s.server.Name, "reason", err)
+	}
+}
+
+// savePatience bounds how long storing a token may take.
+const savePatience = 10 * time.Second
+
+// save stores what has not been stored.
+func (s *oauthSource) save() error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	return s.saveLocked()
+}
+
+func (s *oauthSource) saveLocked() error {
+	ctx, cancel := context.WithTimeout(s.life, savePatience)
+	defer cancel()
+	for {
+		s.mu.Lock()
+		t, unsaved := s.saved, s.unsaved
+		s.mu.Unlock()
+		if !unsaved {
+			return nil
+		}
+		if err := s.config.Store.Save(ctx, s.key, t); err != nil {
+			return err
+		}
+		s.mu.Lock()
+		s.unsaved = s.saved != t
+		s.mu.Unlock()
 	}
 }
 
@@ -221,11 +322,12 @@ func (s *oauthSource) renew(ctx context.Context, rejected string, req *http.Requ
 		return s.adopt(ctx, handler)
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.saved == nil {
+	none := s.saved == nil
+	s.mu.Unlock()
+	if none {
 		return errors.New("OAuth: there is no token after the login")
 	}
-	if err := s.config.Store.Save(ctx, s.key, s.saved); err != nil {
+	if err := s.save(); err != nil {
 		return fmt.Errorf("OAuth.Store: the token could not be stored: %w", err)
 	}
 	return nil
@@ -233,14 +335,14 @@ func (s *oauthSource) renew(ctx context.Context, rejected string, req *http.Requ
 
 // refresh looks for another token without a user, and reports whether there is one.
 func (s *oauthSource) refresh(ctx context.Context) (bool, error) {
-	stored, err := s.config.Store.Load(ctx, s.key)
-	if err != nil {
-		return false, fmt.Errorf("OAuth.Store: %w", err)
+	fit := func(t *Token) bool { return t.AccessToken != s.refused && t.oauth2().Valid() }
+	if err := s.reload(ctx, fit); err != nil {
+		return false, err
 	}
 	s.mu.Lock()
-	if stored != nil && stored.AccessToken != s.refused && stored.oauth2().Valid() {
-		defer s.mu.Unlock()
-		return true, s.use(stored)
+	if s.saved != nil && fit(s.saved) {
+		s.mu.Unlock()
+		return true, nil
 	}
 	// A server that refuses refreshed tokens too wants something else.
 	if s.saved == nil || s.saved.RefreshToken == "" || time.Since(s.forced) < time.Minute {
@@ -250,16 +352,15 @@ func (s *oauthSource) refresh(ctx context.Context) (bool, error) {
 	s.forced = time.Now()
 	expired := *s.saved
 	expired.Expiry = time.Unix(1, 0)
-	err = s.use(&expired)
+	err := s.use(&expired)
 	source := s.source
 	s.mu.Unlock()
 	if err != nil {
 		return false, err
 	}
-	token, err := source.Token()
+	_, err = s.fetch(ctx, source)
 	switch {
 	case err == nil:
-		s.keep(ctx, token)
 		return true, nil
 	case refusedGrant(err):
 		return false, nil

@@ -37,7 +37,7 @@ func (s *oauthSource) handler() (auth.OAuthHandler, error) {
 		if err != nil {
 			return nil, fmt.Errorf("OAuth: %w", err)
 		}
-		s.handle = detached{handler}
+		s.handle = detached{handler, s.life}
 		return s.handle, nil
 	}
 	config := &auth.AuthorizationCodeHandlerConfig{
@@ -68,10 +68,13 @@ func (s *oauthSource) handler() (auth.OAuthHandler, error) {
 
 // detached keeps the SDK from tying later refreshes to the context of the request
 // that needed the first token.
-type detached struct{ auth.OAuthHandler }
+type detached struct {
+	auth.OAuthHandler
+	life context.Context
+}
 
-func (d detached) Authorize(ctx context.Context, req *http.Request, resp *http.Response) error {
-	return d.OAuthHandler.Authorize(context.WithoutCancel(ctx), req, resp)
+func (d detached) Authorize(_ context.Context, req *http.Request, resp *http.Response) error {
+	return d.OAuthHandler.Authorize(d.life, req, resp)
 }
 
 // scopes decides what is asked for.
@@ -101,6 +104,7 @@ func (s *oauthSource) tokenSource(_ context.Context, config *oauth2.Config, toke
 	t.set(token)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.unsaved = true
 	err := s.use(t)
 	return s.source, err
 }

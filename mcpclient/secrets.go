@@ -134,17 +134,18 @@ type latest struct {
 // maxLatest is how many.
 const maxLatest = 16
 
-func (l *latest) add(values ...string) {
+// add reports whether the value is new.
+func (l *latest) add(value string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, value := range values {
-		if value != "" && !slices.Contains(l.values, value) {
-			l.values = append(l.values, value)
-		}
+	if value == "" || slices.Contains(l.values, value) {
+		return false
 	}
+	l.values = append(l.values, value)
 	if over := len(l.values) - maxLatest; over > 0 {
 		l.values = slices.Delete(l.values, 0, over)
 	}
+	return true
 }
 
 func (l *latest) all() []string {
