@@ -552,6 +552,7 @@ func TestDispatch(t *testing.T) {
 		{"load", "load_tool_spec", `{"names":["weather.forecast"]}`, false, "import * as weather from \"./mcp/weather\";\n\n"},
 		{"load by the function's name", "load_tool_spec", `{"names":["notes.search_notes"]}`, false, "search_notes(args: SearchNotesArgs)"},
 		{"load unknown", "load_tool_spec", `{"names":["weather.forcast"]}`, false, `There is no tool "weather.forcast". The nearest names are weather.forecast.`},
+		{"load nothing alike", "load_tool_spec", `{"names":["zzzz.qqqq"]}`, false, `There is no tool "zzzz.qqqq". FindTools (the tool find_tools) searches for what a tool does.`},
 		{"load a server", "load_tool_spec", `{"names":["weather"]}`, false, `"weather" cannot be loaded: weather is a server, whose tools FindTools (the tool find_tools) finds.`},
 		{"load all of a server", "load_tool_spec", `{"names":["weather.*"]}`, false, `"weather.*" cannot be loaded: weather is a server`},
 		{"load nothing", "load_tool_spec", `{"names":[]}`, true, "names has 0 entries"},

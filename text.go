@@ -115,6 +115,8 @@ func (r *LoadResult) Text() string {
 		}
 		if len(u.Suggestions) > 0 {
 			b.WriteString(" The nearest names are " + strings.Join(u.Suggestions, ", ") + ".")
+		} else if u.Reason == "" {
+			b.WriteString(" FindTools (the tool find_tools) searches for what a tool does.")
 		}
 		b.WriteString("\n")
 	}

@@ -37,6 +37,10 @@ func builtinSource(path string) string {
 // builtinSpecifier matches what is safe between quotes in any language.
 var builtinSpecifier = regexp.MustCompile(`^node:[\w/.-]+$`)
 
+// bareBuiltin matches the modules of the runtime that are of use without a permission,
+// by the names that they have in Node.
+var bareBuiltin = regexp.MustCompile(`^(assert|buffer|crypto|events|path|querystring|stream|string_decoder|timers|url|util|zlib)(/\w+)?$`)
+
 // virtualModules lets an import resolve to the given modules and to the runtime's
 // own `node:` modules, which can do no more than the process may; to nothing else.
 func virtualModules(p *Program, modules map[string]string) api.Plugin {
@@ -50,6 +54,9 @@ func virtualModules(p *Program, modules map[string]string) api.Plugin {
 				return api.OnResolveResult{Path: args.Path, External: true}, nil
 			}
 			return api.OnResolveResult{Path: args.Path, Namespace: builtinNamespace}, nil
+		}
+		if bareBuiltin.MatchString(args.Path) {
+			return api.OnResolveResult{}, fmt.Errorf("cannot import %q: write import … from %q", args.Path, "node:"+args.Path)
 		}
 		if p.Missing != nil {
 			if message := p.Missing(args.Path, ""); message != "" {

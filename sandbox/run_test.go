@@ -85,6 +85,7 @@ func TestFailure(t *testing.T) {
 		bare       bool // without the layers of the operating system
 	}{
 		{name: "empty", code: " \n", phase: sandbox.PhaseRejected, want: "the program is empty", hint: "return"},
+		{name: "Python", code: "import json\nprint(json.dumps(1))", phase: sandbox.PhaseRejected, want: `line 2, column 1: SyntaxError: Expected "from" but found "print"`},
 		{name: "only a comment", code: "// nothing\n", phase: sandbox.PhaseRejected, want: "the program is empty"},
 		{name: "only an empty fence", code: "```ts\n```", phase: sandbox.PhaseRejected, want: "the program is empty"},
 		{name: "syntax error", code: "const a = 1;\nconst b = ;", phase: sandbox.PhaseRejected, want: `line 2, column 11: SyntaxError: Unexpected ";"`},
@@ -97,6 +98,7 @@ func TestFailure(t *testing.T) {
 		{name: "re-export", code: "export * from './mcp/echo'", phase: sandbox.PhaseRejected, want: "`export * from` is not supported"},
 		{name: "require", code: "import a = require('a');", phase: sandbox.PhaseRejected, want: "is not supported: use `import * as name"},
 		{name: "unknown import", code: "\nimport { z } from 'npm:zod';\nz", phase: sandbox.PhaseRejected, want: `line 2, column 19: ImportError: cannot import "npm:zod": the modules available to this program are ./mcp/echo`},
+		{name: "module of the runtime by its old name", code: "import path from 'path';\npath", phase: sandbox.PhaseRejected, want: `line 1, column 18: ImportError: cannot import "path": write import … from "node:path"`},
 		{name: "unknown import that is not used", code: "import 'left-pad';\n1", phase: sandbox.PhaseRejected, want: `cannot import "left-pad"`},
 		{name: "file import", code: "import a from '/etc/passwd' with { type: 'text' };\na", phase: sandbox.PhaseRejected, want: `cannot import "/etc/passwd"`},
 		{name: "two unknown imports", code: "import 'a';\nimport 'b';\n1", phase: sandbox.PhaseRejected, want: "cannot import \"a\": the modules available to this program are ./mcp/echo\ncannot import \"b\""},

@@ -75,6 +75,7 @@ func (s *scanner) scanImport(o *outline, keyword token) error {
 		t := s.next()
 		switch {
 		case t.kind == tokenEOF:
+			o.empty = false
 			return nil // esbuild reports it
 		case s.is(t, "="):
 			return &sourceError{keyword.start, "`import … = require(…)` is not supported: use `import * as name from \"…\"`"}
