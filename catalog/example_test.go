@@ -103,3 +103,33 @@ func ExampleOptions_embedding() {
 	// set server "clock": 1 of 1 tools are searchable by words only: embedding unavailable: the service is down
 	// clock.current_time true embedding unavailable: the service is down
 }
+
+// What successful calls teach, other conversations find.
+func ExampleLearning() {
+	ctx := context.Background()
+	learning := catalog.NewLearning()
+	c, err := catalog.New(&catalog.Options{Learning: learning})
+	if err != nil {
+		log.Fatal(err)
+	}
+	err = c.SetServer(ctx, catalog.Server{Name: "erp", Tools: []catalog.Tool{
+		{Name: "run_job_17", Description: "Runs job 17."},
+		{Name: "run_job_18", Description: "Runs job 18."},
+	}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, conversation := range []string{"anna", "ben", "carl"} {
+		learning.Record(catalog.Outcome{
+			Conversation: conversation,
+			Queries:      []string{"close the books of the month"},
+			Tools:        []string{"erp.run_job_18"},
+		})
+	}
+	res, err := c.Search(ctx, catalog.Query{Texts: []string{"close the books"}, Limit: 1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(res.Hits[0].Tool.ID(), res.Hits[0].Why.Learned)
+	// Output: erp.run_job_18 [close books]
+}

@@ -22,7 +22,7 @@ type Context struct {
 const (
 	nextPrior   = 4.0 // times the probability that the tool follows one that was used
 	withPrior   = 2.0 // times the probability that it is used together with a first hit
-	serverPrior = 0.5 // for a tool of a server in play
+	serverPrior = 0.6 // for a tool of a server in play, times log10 of the servers
 	recentShare = 0.1 // of the server scores of recent text
 	maxRecent   = 4
 	withHits    = 3 // first hits that draw others after them
@@ -143,9 +143,11 @@ func (s *search) addPriors() {
 		}
 	}
 	if s.only < 0 && len(s.snap.segments) > 1 {
+		// The more servers there are, the more it tells that one of them is in play.
+		more := serverPrior * math.Log10(float64(len(s.snap.segments)))
 		for seg := range inPlay {
 			for n := s.snap.base[seg]; n < s.snap.base[seg+1]; n++ {
-				s.prior[n] += serverPrior
+				s.prior[n] += more
 			}
 		}
 		var words []string

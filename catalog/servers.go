@@ -46,17 +46,16 @@ func (c *Catalog) SetWords(s Server) (embed func(context.Context) error, err err
 	if c.weight <= 0 {
 		return nil, c.publish(seg, nil)
 	}
+	seg.reuse(c.snapshot().segment(s.Name))
 	if c.builtin {
 		for i := range seg.docs {
-			seg.docs[i].vec = builtinVector(texts[i])
+			if seg.docs[i].vec == nil {
+				seg.docs[i].vec = builtinVector(texts[i])
+			}
 		}
 		seg.count()
 		return nil, c.publish(seg, nil)
 	}
-	c.mu.RLock()
-	old := c.snap.segment(s.Name)
-	c.mu.RUnlock()
-	seg.reuse(old)
 	if err := c.publish(seg, nil); err != nil || seg.embedded == len(seg.docs) {
 		return nil, err
 	}

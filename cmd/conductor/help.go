@@ -70,7 +70,9 @@ Everything but "mcpServers" is optional.
     "policy": {"allow": ["files.*"], "deny": ["*.delete_*"]},
     "audit": {"file": "calls.jsonl", "arguments": false},
     "workspaces": {"dir": "workspaces", "max_mb": 100, "max_files": 1000},
-    "tokens": "tokens.json"
+    "tokens": "tokens.json",
+    "embedding": {"url": "http://localhost:11434/v1", "model": "nomic-embed-text"},
+    "learning": true
   }
 }
 
