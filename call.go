@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/conductor/conductor/codegen"
 	"github.com/conductor/conductor/conversation"
 	"github.com/conductor/conductor/mcpclient"
 	"github.com/conductor/conductor/sandbox"
@@ -102,7 +104,7 @@ func (r *programRun) call(ctx context.Context, call sandbox.Call) (json.RawMessa
 func (r *programRun) make(ctx context.Context, call sandbox.Call) (json.RawMessage, error) {
 	c, record := r.v.c, r.record(call)
 	to, ok := c.callee(call.Target)
-	if !ok || !r.state.HasLoaded(to.id) {
+	if !ok || !r.hasLoaded(to) {
 		explained := errors.New(r.v.explainTool(call.Target))
 		c.recordDenial(ctx, record, explained)
 		return nil, explained
@@ -138,11 +140,19 @@ func (r *programRun) make(ctx context.Context, call sandbox.Call) (json.RawMessa
 	return value, err
 }
 
+// hasLoaded tells whether the conversation has loaded what is to be called. A tool
+// cannot take the place of a feature that was loaded by the same name.
+func (r *programRun) hasLoaded(to callee) bool {
+	return slices.ContainsFunc(r.state.Loaded, func(l conversation.LoadedTool) bool {
+		return l.ID == to.id && (l.Hash == codegen.FeatureHash) == (to.method != "")
+	})
+}
+
 // permit returns what the program reads if the policies do not permit the call.
 func (r *programRun) permit(ctx context.Context, to callee, args json.RawMessage) error {
 	t := to.tool
 	id := t.ID()
-	if !r.v.permits(to.id) {
+	if !r.v.permits(to.id, to.further...) {
 		return denial(id, forbidden)
 	}
 	err := r.v.approve(ctx, &PendingCall{ConversationID: r.v.id, User: r.v.user, Tool: t, Args: args})

@@ -183,7 +183,7 @@ func (v *Conversation) FindTools(ctx context.Context, query string, options *Fin
 	search := catalog.Query{Texts: texts, Server: cmp.Or(opts.Server, opts.ServerHint), Limit: opts.Limit, MinScore: opts.MinScore,
 		Context: &catalog.Context{Recent: opts.Recent, Used: v.c.found.used(v.id)}}
 	if len(v.policies) > 0 {
-		search.Allow = v.permits
+		search.Allow = func(id string) bool { return v.permits(id) }
 	}
 	found, err := v.c.catalog.Search(ctx, search)
 	if err != nil {
@@ -374,9 +374,16 @@ func (v *Conversation) nearest(name string) []string {
 func (v *Conversation) loadedOf(state *conversation.State, server *codegen.Server) []string {
 	var tools []string
 	for _, loaded := range state.Loaded {
-		if tool, ok := strings.CutPrefix(loaded.ID, server.Name()+"."); ok && server.Has(tool) && v.permits(loaded.ID) {
+		if tool, ok := loadedTool(server, loaded); ok && v.permits(loaded.ID) {
 			tools = append(tools, tool)
 		}
 	}
 	return tools
+}
+
+// loadedTool returns the name on the wire of what was loaded of a server, if the server
+// still has it: a tool is not what was loaded as a feature by the same name.
+func loadedTool(server *codegen.Server, loaded conversation.LoadedTool) (string, bool) {
+	tool, ok := strings.CutPrefix(loaded.ID, server.Name()+".")
+	return tool, ok && server.Has(tool) && (loaded.Hash == codegen.FeatureHash) == (server.FeatureKind(tool) != "")
 }

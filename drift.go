@@ -16,10 +16,10 @@ func (v *Conversation) driftLines(state *conversation.State) string {
 	var lines []string
 	for _, server := range v.servers() {
 		for _, loaded := range state.Loaded {
-			tool, ok := strings.CutPrefix(loaded.ID, server.Name()+".")
+			tool, offered := loadedTool(server, loaded)
 			switch {
-			case !ok || !v.permits(loaded.ID):
-			case !server.Has(tool):
+			case !strings.HasPrefix(loaded.ID, server.Name()+".") || !v.permits(loaded.ID):
+			case !offered:
 				lines = append(lines, oneLine(loaded.ID, maxAbout)+": the server does not offer it any more")
 			case loaded.Hash == "" || loaded.Hash == server.SchemaHash(tool):
 			case loaded.Signature == "" || loaded.Signature == server.Signature(tool):

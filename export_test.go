@@ -14,3 +14,9 @@ func MergeShapes(stored []byte) ([]byte, error) {
 	_, merged, err := mergeShapes(stored, nil)
 	return merged, err
 }
+
+// ReadRequest reads the arguments of a feature's call.
+func ReadRequest(raw []byte) error {
+	_, err := readRequest(raw)
+	return err
+}

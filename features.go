@@ -1,8 +1,10 @@
 package conductor
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,9 +34,10 @@ func (c *Conductor) Features() []string {
 
 // A callee is what a program may have called.
 type callee struct {
-	id     string       // what must be loaded and permitted
-	tool   catalog.Tool // as policies see it
-	method string       // of MCP, for a feature; empty for a tool
+	id      string       // what must be loaded and permitted
+	further []string     // names of a feature's call, none of which may be denied
+	tool    catalog.Tool // as policies see it
+	method  string       // of MCP, for a feature; empty for a tool
 }
 
 // callee finds what a program's target stands for.
@@ -49,7 +52,11 @@ func (c *Conductor) callee(target string) (callee, bool) {
 		}
 		t := featureTool(server, feature)
 		t.Name = strings.TrimPrefix(target, server.Name()+".")
-		return callee{id: server.Name() + "." + feature, tool: t, method: method}, true
+		call := strings.TrimPrefix(t.Name, feature)
+		return callee{
+			id: server.Name() + "." + feature, further: []string{t.ID(), server.Name() + "." + server.FeatureKind(feature) + call},
+			tool: t, method: method,
+		}, true
 	}
 	return callee{}, false
 }
@@ -103,27 +110,22 @@ func featureTool(server *codegen.Server, feature string) catalog.Tool {
 // request makes the call of a feature. The arguments are the program's, and programs
 // can forge them.
 func (c *Conductor) request(ctx context.Context, to callee, raw json.RawMessage, opts *mcpclient.CallOptions) (json.RawMessage, error) {
-	var args struct {
-		URI  string            `json:"uri"`
-		Name string            `json:"name"`
-		Args map[string]string `json:"args"`
-	}
-	if err := json.Unmarshal(raw, &args); err != nil {
-		return nil, fmt.Errorf("%s: uri and name must be strings, and args an object of strings", to.tool.ID())
+	args, err := readRequest(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: uri and name must be strings, and args an object of strings: %w", to.tool.ID(), err)
 	}
 	var value any
-	var err error
 	switch server := to.tool.Server; to.method {
 	case "resources/list":
 		value, err = c.client.Resources(ctx, server, opts)
 	case "resources/templates/list":
 		value, err = c.client.ResourceTemplates(ctx, server, opts)
 	case "resources/read":
-		value, err = c.client.ReadResource(ctx, server, args.URI, opts)
+		value, err = c.client.ReadResource(ctx, server, args.uri, opts)
 	case "prompts/list":
 		value, err = c.client.Prompts(ctx, server, opts)
 	case "prompts/get":
-		value, err = c.client.Prompt(ctx, server, args.Name, args.Args, opts)
+		value, err = c.client.Prompt(ctx, server, args.name, args.args, opts)
 	default:
 		err = fmt.Errorf("%s: there is no method %s", to.tool.ID(), to.method)
 	}
@@ -131,4 +133,62 @@ func (c *Conductor) request(ctx context.Context, to callee, raw json.RawMessage,
 		return nil, err
 	}
 	return json.Marshal(value)
+}
+
+// requestArgs are the arguments of a feature's call.
+type requestArgs struct {
+	uri, name string
+	args      map[string]string
+}
+
+// readRequest reads the arguments exactly as they are written: whoever approved them may
+// have read a key in other letters, or that is there twice, in another way than
+// [json.Unmarshal] does.
+func readRequest(raw json.RawMessage) (args requestArgs, err error) {
+	err = eachField(raw, func(key string, value json.RawMessage) error {
+		switch key {
+		case "uri":
+			return json.Unmarshal(value, &args.uri)
+		case "name":
+			return json.Unmarshal(value, &args.name)
+		case "args":
+			args.args = map[string]string{}
+			return eachField(value, func(key string, value json.RawMessage) error {
+				var text string
+				err := json.Unmarshal(value, &text)
+				args.args[key] = text
+				return err
+			})
+		}
+		return fmt.Errorf("there is no argument %q", oneLine(key, maxAbout))
+	})
+	return args, err
+}
+
+// eachField calls read for each field of an object, which may be there once.
+func eachField(object json.RawMessage, read func(key string, value json.RawMessage) error) error {
+	decoder := json.NewDecoder(bytes.NewReader(object))
+	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
+		return errors.New("it is not an object")
+	}
+	seen := map[string]bool{}
+	for decoder.More() {
+		token, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		key := token.(string)
+		if seen[key] {
+			return fmt.Errorf("%q is there twice", oneLine(key, maxAbout))
+		}
+		seen[key] = true
+		var value json.RawMessage
+		if err := decoder.Decode(&value); err != nil {
+			return err
+		}
+		if err := read(key, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -24,6 +24,11 @@ import (
 // What a server offers beside its tools has the names "server.resources" and
 // "server.prompts".
 //
+// Deny also goes by the name of a tool's function, which is what programs and prompts
+// have: "notes.search_notes" denies the tool "notes.search-notes". It goes by the names
+// of a feature's calls too, such as "server.resources.read" and "server.prompts.get",
+// which are then denied like those that Approve denies.
+//
 // A tool that the patterns do not permit does not exist for the conversation: it is
 // not found, not in the prompt, and cannot be loaded.
 type Policy struct {
@@ -51,7 +56,9 @@ type PendingCall struct {
 	// only reads; they are the server's word, see [mcpclient.Annotations].
 	Tool mcpclient.Tool
 	// Args are the arguments, a JSON value that the program chose. They may hold
-	// secrets.
+	// secrets. Of a tool they go to the server as they are, which may take a key in other
+	// letters, or the second of two that are the same, for the one that Approve has read:
+	// look for the keys that there may be, and deny what has others.
 	Args json.RawMessage
 }
 
@@ -67,10 +74,16 @@ func (e *DeniedError) Error() string { return "denied: " + e.Reason }
 // Deny returns the error with which [Policy.Approve] denies a call.
 func Deny(reason string) error { return &DeniedError{Reason: reason} }
 
-// permits tells whether the patterns permit a tool.
-func (p *Policy) permits(id string) bool {
+// permits tells whether the patterns permit a tool, which has further names: to deny one
+// of them is enough.
+func (p *Policy) permits(id string, further []string) bool {
 	matches := func(pattern string) bool { return match(pattern, id) }
-	return (len(p.Allow) == 0 || slices.ContainsFunc(p.Allow, matches)) && !slices.ContainsFunc(p.Deny, matches)
+	if len(p.Allow) > 0 && !slices.ContainsFunc(p.Allow, matches) || slices.ContainsFunc(p.Deny, matches) {
+		return false
+	}
+	return !slices.ContainsFunc(p.Deny, func(pattern string) bool {
+		return slices.ContainsFunc(further, func(name string) bool { return match(pattern, name) })
+	})
 }
 
 // permitsSome tells whether the patterns may permit a tool of a server whose tools are
@@ -154,9 +167,30 @@ func (v *Conversation) As(user string, policy *Policy) (*Conversation, error) {
 	return as, nil
 }
 
-// permits tells whether the policies let the conversation know of a tool.
-func (v *Conversation) permits(id string) bool {
-	return !slices.ContainsFunc(v.policies, func(p *Policy) bool { return !p.permits(id) })
+// permits tells whether the policies let the conversation know of a tool, or of what
+// has further names.
+func (v *Conversation) permits(id string, further ...string) bool {
+	if len(v.policies) == 0 {
+		return true
+	}
+	further = append(further, v.c.furtherNames(id)...)
+	return !slices.ContainsFunc(v.policies, func(p *Policy) bool { return !p.permits(id, further) })
+}
+
+// furtherNames returns the names that a policy may have for a tool or a feature besides
+// its own: that of its function, which is what programs and prompts show, and the one
+// that a feature would have if no tool had it.
+func (c *Conductor) furtherNames(id string) []string {
+	if t, ok := c.catalog.Tool(id); ok {
+		return []string{t.Server + "." + c.generator(t.Server).FunctionName(t.Name)}
+	}
+	for _, server := range c.loadable() {
+		name, ok := strings.CutPrefix(id, server.Name()+".")
+		if kind := server.FeatureKind(name); ok && kind != "" {
+			return []string{server.Name() + "." + kind}
+		}
+	}
+	return nil
 }
 
 // tools returns the names of the tools of a server that the conversation may know of.

@@ -43,6 +43,8 @@ func TestPolicyHides(t *testing.T) {
 			[]string{"notes.delete_note"}, "", []string{"notes.add_note", "weather.forecast"}, "  notes.add_note(", "delete_note"},
 		{"allow a server", conductor.Policy{Allow: []string{"weather.*"}}, conductor.Policy{},
 			[]string{"notes.add_note", "notes.search-notes"}, "notes", []string{"weather.forecast"}, "  weather.forecast(", "notes"},
+		{"deny a function", conductor.Policy{Deny: []string{"notes.search_notes"}}, conductor.Policy{},
+			[]string{"notes.search-notes"}, "", []string{"notes.add_note", "weather.forecast"}, "  notes.add_note(", "search_notes"},
 		{"both lists", conductor.Policy{Allow: []string{"notes.*"}, Deny: []string{"notes.[ad]*"}}, conductor.Policy{},
 			[]string{"notes.add_note", "notes.delete_note", "weather.forecast"}, "weather", []string{"notes.search-notes"}, "  notes.scan(", "add_note"},
 		{"two policies", conductor.Policy{Allow: []string{"notes.*"}}, conductor.Policy{Deny: []string{"notes.scan", "notes.wait", "notes.add_note"}},

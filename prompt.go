@@ -240,8 +240,8 @@ func (v *Conversation) loadedLines(state *conversation.State) string {
 	imported := map[string]bool{}
 	for _, loaded := range state.Loaded {
 		i := slices.IndexFunc(servers, func(s *codegen.Server) bool {
-			tool, ok := strings.CutPrefix(loaded.ID, s.Name()+".")
-			return ok && s.Has(tool)
+			_, ok := loadedTool(s, loaded)
+			return ok
 		})
 		if i < 0 || !v.permits(loaded.ID) {
 			continue

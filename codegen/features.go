@@ -90,6 +90,29 @@ func (s *Server) Features() []string {
 	return names
 }
 
+// FeatureCalls returns the names of a feature's functions, "list" and the like.
+func (s *Server) FeatureCalls(feature string) []string {
+	var names []string
+	if n := s.featureOf(feature); n != nil {
+		for _, m := range n.kind.methods {
+			names = append(names, m.name)
+		}
+	}
+	return names
+}
+
+// FeatureHash is what [Server.SchemaHash] says of a feature, and of no tool.
+const FeatureHash = "feature"
+
+// FeatureKind returns "resources" or "prompts", which is the name of the feature unless
+// a tool has it, and "" if there is no such feature.
+func (s *Server) FeatureKind(feature string) string {
+	if n := s.featureOf(feature); n != nil {
+		return n.kind.name
+	}
+	return ""
+}
+
 func (s *Server) featureOf(name string) *feature {
 	for _, n := range s.features {
 		if n.name == name {

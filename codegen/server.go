@@ -128,8 +128,12 @@ func (s *Server) WireName(function string) (string, bool) {
 	return "", false
 }
 
-// SchemaHash returns the [SchemaHash] of a tool, "" if there is no such tool.
+// SchemaHash returns the [SchemaHash] of a tool, [FeatureHash] of a feature, and "" if
+// there is neither.
 func (s *Server) SchemaHash(tool string) string {
+	if s.featureOf(tool) != nil {
+		return FeatureHash
+	}
 	if e := s.byName[tool]; e != nil {
 		return e.hash()
 	}

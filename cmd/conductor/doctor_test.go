@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,6 +25,22 @@ func TestDoctorPolicy(t *testing.T) {
 	cli(t, "", "doctor", "--config", config).check(t, exitOK,
 		[]string{`doubtful  conductor.policy.deny: "notes.refuze" matches no tool of the servers that work now`, "All is well"}, []string{"connecting to 1 server"})
 	cli(t, "", "doctor", "--json", "--config", config).check(t, exitOK, []string{`"doubts": [`}, []string{"connecting"})
+}
+
+// Only what is denied goes by the names of functions and of a feature's calls.
+func TestIdlePatterns(t *testing.T) {
+	offered := []named{{"notes.search-notes", "notes.search_notes"}, {"docs.resources", "docs.resources.read"}}
+	patterns := []string{"notes.search-notes", "notes.search_notes", "*.read", "docs.prompts"}
+	got := idlePatterns(conductor.Policy{Allow: patterns, Deny: patterns}, offered)
+	var idle []string
+	for _, text := range got {
+		pattern, _, _ := strings.Cut(text, " matches")
+		idle = append(idle, strings.TrimPrefix(pattern, "conductor.policy."))
+	}
+	want := []string{`allow: "notes.search_notes"`, `allow: "*.read"`, `allow: "docs.prompts"`, `deny: "docs.prompts"`}
+	if !slices.Equal(idle, want) {
+		t.Errorf("got %q, want %q", idle, want)
+	}
 }
 
 // Everything that the configuration may have is in its help.
