@@ -2,9 +2,12 @@ package conductor_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/conductor/conductor"
+	"github.com/conductor/conductor/catalog"
 	"github.com/conductor/conductor/internal/leaktest"
 	"github.com/conductor/conductor/mcpclient"
 )
@@ -34,5 +37,25 @@ func TestLearning(t *testing.T) {
 				t.Errorf("found %+v", found.Tools)
 			}
 		})
+	}
+}
+
+// TestFindWithoutEmbeddings has an embedding service that is down: tools are found by
+// their words, and the result says so.
+func TestFindWithoutEmbeddings(t *testing.T) {
+	leaktest.Check(t)
+	c := newConductor(t, &conductor.Options{LazySandbox: true, Servers: []mcpclient.Server{notes(t), weather(t)},
+		Catalog: catalog.Options{EmbeddingBatch: func(context.Context, []string) ([][]float32, error) {
+			return nil, errors.New("402 Payment Required")
+		}}})
+	found, err := newConversation(t, c).FindTools(context.Background(), "write a note", &conductor.FindOptions{ServerHint: "a notebook"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Tools) == 0 || found.Tools[0].Name != "notes.add_note" || found.Tools[0].Why != "the words write, note" {
+		t.Errorf("found %+v", found.Tools)
+	}
+	if !found.Lexical || !strings.Contains(found.LexicalReason, "402 Payment Required") || !strings.Contains(found.Text(), "Found by words alone") {
+		t.Errorf("lexical %v, reason %q, text %q", found.Lexical, found.LexicalReason, found.Text())
 	}
 }

@@ -66,6 +66,9 @@ func measure(t testing.TB, r searcheval.Ranker, queries []searcheval.Query) sear
 // better than plain BM25, on none of them worse, and better with vectors than
 // without. Numbers are printed with -v.
 func TestRetrieval(t *testing.T) {
+	if testing.Short() {
+		t.Skip("measures quality")
+	}
 	sets := []string{"gtc_mcp", "gtc_k8s", "toole", "bfcl_multiturn"}
 	if os.Getenv("CONDUCTOR_ALL_SETS") != "" {
 		sets = append(sets, "toollinkos", "stabletoolbench")
