@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"syscall"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -121,4 +120,4 @@ func (c *connection) withOutput(err error) error {
 }
 
 // isRefused reports whether nobody listens, so that the request was not sent.
-func isRefused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
+func isRefused(err error) bool { return errors.Is(err, connectionRefused) }
