@@ -51,7 +51,8 @@ type authorizer struct {
 	tokenSource
 
 	mu      sync.Mutex
-	newest  string // token that was sent last
+	newest  string          // token that was sent last
+	useless map[int]refusal // by the HTTP status that asked for a token
 	flight  *renewal
 	renewed int // how often a renewal succeeded
 }
@@ -263,49 +264,74 @@ func (rt *roundTripper) authorized(asked, out *http.Request) (*http.Response, er
 		}
 	}
 	status := resp.StatusCode
-	if err := rt.refusals.recent(); err != nil {
+	if err := rt.auth.refused(status); err != nil {
 		_ = resp.Body.Close()
 		return nil, err
 	}
 	if err := rt.auth.again(out.Context(), rt.life, token, asked, resp); err != nil {
 		err = noToken(status, err)
-		rt.refusals.note(err)
+		rt.auth.note(status, err, refusalHolds)
 		return nil, err
 	}
 	if token, err = rt.auth.send(out.Context()); err != nil {
 		return nil, noToken(status, err)
 	}
 	bear(second, token)
-	return rt.base.RoundTrip(second)
+	resp, err = rt.base.RoundTrip(second)
+	if err == nil && resp.StatusCode == status && asksForToken(resp, rt.auth) {
+		rt.auth.note(status, noToken(status, errUseless), uselessHolds)
+	}
+	return resp, err
 }
 
-// refusals keep a user who has just refused to log in from being asked again by the
-// next request of the same connection, which the SDK sends when discovery fails.
-type refusals struct {
-	mu   sync.Mutex
-	err  error
-	when time.Time
+// A refusal keeps a user from being asked again, by the next request, for what came to
+// nothing: they did not log in, or the server did not like the new token either.
+type refusal struct {
+	err   error
+	until time.Time
 }
 
-// refusalHolds is for how long.
-const refusalHolds = time.Minute
+// How long a refusal holds: of a user, whom the SDK would ask again at once when
+// discovery fails, and of a new token by the server.
+const (
+	refusalHolds = time.Minute
+	uselessHolds = 10 * time.Minute
+)
 
-func (r *refusals) note(err error) {
+var errUseless = errors.New("it has just refused a new token as well; reconnect to try another one")
+
+// note keeps a refusal. An error that may pass by itself is none.
+func (a *authorizer) note(status int, err error, holds time.Duration) {
 	var refused *statusError
-	if errors.As(err, &refused) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.err, r.when = err, time.Now()
+	if !errors.As(err, &refused) {
+		return
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.useless == nil {
+		a.useless = map[int]refusal{}
+	}
+	a.useless[status] = refusal{err, time.Now().Add(holds)}
 }
 
-func (r *refusals) recent() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if time.Since(r.when) > refusalHolds {
-		return nil
+// refused returns the refusal that holds; nil if there is none.
+func (a *authorizer) refused(status int) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if r := a.useless[status]; time.Now().Before(r.until) {
+		return r.err
 	}
-	return r.err
+	return nil
+}
+
+// forgive lets the user be asked anew, since the host wants another attempt. Nil is fine.
+func (a *authorizer) forgive() {
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.useless = nil
 }
 
 // noToken is the error of a request for which there is no token. Another attempt helps

@@ -1,10 +1,12 @@
 package mcpclient_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -347,5 +349,48 @@ func TestOAuthPerConversation(t *testing.T) {
 	group.Wait()
 	if logins, _ := g.Counts(); logins != 2 {
 		t.Errorf("%d logins, want the first one and one more", logins)
+	}
+}
+
+// A server that no token is good enough for does not open a browser with every call, and
+// tokens are renewed all the same.
+func TestTokenThatIsNeverEnough(t *testing.T) {
+	for _, sharing := range []mcpclient.Sharing{mcpclient.SharingShared, mcpclient.SharingPerConversation} {
+		t.Run(string(sharing), func(t *testing.T) {
+			leaktest.Check(t)
+			inner := streamable(t, nil)
+			g := &guarded{oauthtest.New(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				body, _ := io.ReadAll(r.Body)
+				if bytes.Contains(body, []byte(`"admin"`)) {
+					w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_scope", scope="admin"`)
+					w.WriteHeader(http.StatusForbidden)
+					return
+				}
+				r.Body = io.NopCloser(bytes.NewReader(body))
+				inner.ServeHTTP(w, r)
+			}))}
+			s := g.server(mcpclient.OAuth{Authorize: oauthtest.Agree, RedirectURL: redirect})
+			s.Sharing = sharing
+			c := ready(t, s)
+			calls := func(logins, refreshes int) {
+				t.Helper()
+				for i := range 4 {
+					_, err := c.Call(testContext(t), "guarded", "echo", json.RawMessage(`{"apple":"admin"}`), &mcpclient.CallOptions{Conversation: fmt.Sprint(i % 2)})
+					wantText(t, fmt.Sprint(err), "HTTP status 403")
+					call(t, c, "guarded", "echo", `{}`)
+				}
+				if l, r := g.Counts(); l != logins || r != refreshes {
+					t.Errorf("%d logins and %d refreshes, want %d and %d", l, r, logins, refreshes)
+				}
+			}
+			calls(2, 0)
+			g.Revoke(false)
+			calls(2, 1)
+			if err := c.Reconnect("guarded"); err != nil {
+				t.Fatal(err)
+			}
+			reaches(t, c, "guarded", mcpclient.StateReady)
+			calls(3, 1)
+		})
 	}
 }

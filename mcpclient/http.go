@@ -34,7 +34,6 @@ type roundTripper struct {
 	header   http.Header // as configured
 	auth     *authorizer // nil without tokens
 	secrets  *secrets
-	refusals refusals
 	unasked  bool        // this is streamable HTTP, with a standalone stream
 	mute     func()      // there is no such stream
 	opened   func()      // that stream begins, so what came before was missed

@@ -87,6 +87,7 @@ func (c *Client) Enable(server string) error {
 	if err != nil {
 		return err
 	}
+	conn.auth.forgive()
 	conn.start()
 	return nil
 }
@@ -100,6 +101,7 @@ func (c *Client) Reconnect(server string) error {
 	if err != nil {
 		return err
 	}
+	conn.auth.forgive()
 	conn.reconnect()
 	return nil
 }
