@@ -169,7 +169,7 @@ func (c *Conductor) openAudit() error {
 	}
 	file, err := os.OpenFile(c.opts.AuditFile, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		return fmt.Errorf("conductor: Options.AuditFile: %w", err)
+		return fmt.Errorf("conductor: Options.AuditFile, whose folder must be there: %w", err)
 	}
 	log := NewAuditLog(file)
 	if info, err := file.Stat(); err == nil && info.Size() > 0 {

@@ -126,7 +126,7 @@ machine. learning is false if the search is not to learn from successful calls.
 
 // help answers "conductor help …".
 func help(s *streams, args []string) int {
-	if len(args) == 0 {
+	if len(args) == 0 || isHelp(args[0]) {
 		fmt.Fprint(s.stdout, overview())
 		return exitOK
 	}

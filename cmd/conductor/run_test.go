@@ -23,6 +23,7 @@ func TestHelp(t *testing.T) {
 	}
 	cli(t, "", "mcp", "--help").check(t, exitOK, []string{"Usage: conductor mcp start"}, nil)
 	cli(t, "", "help", "mcp").check(t, exitOK, []string{"Usage: conductor mcp start"}, nil)
+	cli(t, "", "help", "--help").check(t, exitOK, overviewParts, nil)
 }
 
 // TestHelpConfig checks that the example in the help is a configuration.
