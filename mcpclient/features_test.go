@@ -335,6 +335,43 @@ func TestSubscribe(t *testing.T) {
 	})
 }
 
+// A subscription that fails the second time is still the first one.
+func TestSubscribeAgain(t *testing.T) {
+	eachEra(t, func(t *testing.T, s mcpclient.Server, _ bool) {
+		updated := make(chan string, 10)
+		c := connect(t, &mcpclient.Options{Host: mcpclient.Host{OnResourceUpdated: func(_, uri string) {
+			select {
+			case updated <- uri:
+			default:
+			}
+		}}}, s)
+		if err := c.SubscribeResource(testContext(t), "featured", "mem://a", nil); err != nil {
+			t.Fatal(err)
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_ = c.SubscribeResource(ended, "featured", "mem://a", nil) // of 2026-07-28 it is a stream, for which nobody waits
+		if err := c.Reconnect("featured"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Settle(testContext(t), "featured"); err != nil {
+			t.Fatal(err)
+		}
+		for len(updated) > 0 {
+			<-updated
+		}
+		eventually(t, "an update after reconnecting", func() bool {
+			call(t, c, "featured", "touch", "{}")
+			select {
+			case <-updated:
+				return true
+			case <-time.After(100 * time.Millisecond):
+				return false
+			}
+		})
+	})
+}
+
 // pages answers resources/list as its environment says: for ever, or with nonsense.
 func pages() {
 	n := 0

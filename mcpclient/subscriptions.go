@@ -20,18 +20,18 @@ type subscriptions struct {
 	uris []string
 }
 
-// add reports whether there is room.
-func (s *subscriptions) add(uri string) bool {
+// add reports whether the URI was there already, and whether there is room.
+func (s *subscriptions) add(uri string) (known, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case slices.Contains(s.uris, uri):
-		return true
+		return true, true
 	case len(s.uris) >= maxSubscriptions:
-		return false
+		return false, false
 	}
 	s.uris = append(s.uris, uri)
-	return true
+	return false, true
 }
 
 func (s *subscriptions) remove(uri string) {
@@ -56,11 +56,12 @@ func (c *Client) SubscribeResource(ctx context.Context, server, uri string, opts
 		return err
 	}
 	defer give()
-	if !conn.subscribed.add(uri) {
+	known, ok := conn.subscribed.add(uri)
+	if !ok {
 		return fmt.Errorf("server %q has %d subscriptions already, which is the most", server, maxSubscriptions)
 	}
 	_, err = conn.ask(ctx, request{method: "resources/subscribe", needs: hasSubscriptions, silent: true, send: subscribe(uri)}, opts)
-	if err != nil {
+	if err != nil && !known { // else what was there still holds
 		conn.subscribed.remove(uri)
 	}
 	return err
