@@ -71,10 +71,10 @@ func (c *Client) newConnection(s Server) *connection {
 		}
 	}
 	s = s.resolved(&c.opts)
-	auth := newAuthorizer(&s, &c.opts)
-	conn := newConnection(s, &c.opts, auth, report)
+	common := newShared(&s, &c.opts)
+	conn := newConnection(s, &c.opts, common, report)
 	if s.Sharing == SharingPerConversation {
-		conn.pool = newPool(s, &c.opts, auth)
+		conn.pool = newPool(s, &c.opts, common)
 	}
 	return conn
 }

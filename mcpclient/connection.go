@@ -16,13 +16,12 @@ import (
 // state and the link of the moment. The state changes in supervise, and in start and
 // stop, which never run at the same time.
 type connection struct {
-	server       Server // resolved
-	opts         *Options
-	queue        *queue
-	pool         *pool                // of the conversations' own connections; nil if they share this one
-	report       func(Status, []Tool) // of changes
-	auth         *authorizer          // nil without tokens
-	secrets      *secrets
+	server Server // resolved
+	opts   *Options
+	queue  *queue
+	pool   *pool                // of the conversations' own connections; nil if they share this one
+	report func(Status, []Tool) // of changes
+	shared
 	subscribed   subscriptions
 	conversation string // the only one, if it is for one
 	stderr       ring
@@ -71,9 +70,9 @@ type trouble struct {
 // maxUnclosed bounds the errors that are kept of links that could not be closed.
 const maxUnclosed = 16
 
-func newConnection(s Server, o *Options, auth *authorizer, report func(Status, []Tool)) *connection {
+func newConnection(s Server, o *Options, common shared, report func(Status, []Tool)) *connection {
 	c := &connection{
-		server: s, opts: o, auth: auth, secrets: newSecrets(&s, auth), report: report, queue: newQueue(s.MaxConcurrency),
+		server: s, opts: o, shared: common, report: report, queue: newQueue(s.MaxConcurrency),
 		state: StateConnecting, told: StateConnecting, since: time.Now(), turn: make(chan struct{}),
 		wanted: make(chan struct{}, 1), again: make(chan struct{}, 1),
 		listChanged: make(chan struct{}, 1), suspected: make(chan struct{}, 1),

@@ -442,7 +442,7 @@ func TestElicitationSaysForWhom(t *testing.T) {
 
 // However much a server asks at a time, the host has four questions at most.
 func TestHostRequestsAtATime(t *testing.T) {
-	ask := func(t *testing.T, questions int) (most int, failure string) {
+	ask := func(t *testing.T, questions, conversations int) (most int, failure string) {
 		leaktest.Check(t)
 		requests := mcp.InputRequestMap{}
 		for i := range questions {
@@ -468,21 +468,34 @@ func TestHostRequestsAtATime(t *testing.T) {
 			now--
 			mu.Unlock()
 			return nil, nil
-		}}}, mcpclient.Server{Name: "nosy", URL: url})
-		if _, err := c.Call(testContext(t), "nosy", "ask", nil, nil); err != nil {
-			failure = err.Error()
+		}}}, mcpclient.Server{Name: "nosy", URL: url, Sharing: mcpclient.SharingPerConversation})
+		var group sync.WaitGroup
+		for i := range conversations {
+			group.Go(func() {
+				if _, err := c.Call(testContext(t), "nosy", "ask", nil, &mcpclient.CallOptions{Conversation: fmt.Sprint(i)}); err != nil {
+					mu.Lock()
+					defer mu.Unlock()
+					failure = err.Error()
+				}
+			})
 		}
+		group.Wait()
 		mu.Lock()
 		defer mu.Unlock()
 		return most, failure
 	}
 	t.Run("some", func(t *testing.T) {
-		if most, failure := ask(t, 12); most > mcpclient.MaxHostRequests || failure != "" {
+		if most, failure := ask(t, 12, 1); most > mcpclient.MaxHostRequests || failure != "" {
+			t.Errorf("%d at a time, %s", most, failure)
+		}
+	})
+	t.Run("of conversations", func(t *testing.T) {
+		if most, failure := ask(t, 6, 5); most > mcpclient.MaxHostRequests || failure != "" {
 			t.Errorf("%d at a time, %s", most, failure)
 		}
 	})
 	t.Run("too many", func(t *testing.T) {
-		most, failure := ask(t, 1000)
+		most, failure := ask(t, 1000, 1)
 		if most > mcpclient.MaxHostRequests {
 			t.Errorf("%d at a time", most)
 		}

@@ -13,7 +13,7 @@ import (
 // Host answers what servers ask of the program that uses the client. A server is
 // told of exactly what is set here; what is not set is refused, and a call that
 // depends on it fails and says so. The functions are called by many goroutines, at
-// most [MaxHostRequests] at a time for one connection; others wait. Their ctx ends with
+// most [MaxHostRequests] at a time for one server; others wait. Their ctx ends with
 // [Options.CallTimeout], and with the call that asked where that is known (protocol
 // 2026-07-28). The text of an error that they return goes to [Options.Logger] and
 // not to the server.
@@ -132,16 +132,25 @@ type asked struct {
 	server *Server
 	forOne string // the only conversation of the connection, if there is such
 	opts   *Options
-	slots  chan struct{} // one for each request that the host has
-	queue  chan struct{} // one for each that waits for that
+	turns  *turns
 	logs   logRate
 
 	visited visits
 }
 
+// turns bound what one server asks of the host, over all connections to it.
+type turns struct {
+	slots chan struct{} // one for each request that the host has
+	queue chan struct{} // one for each that waits for that
+}
+
+func newTurns() *turns {
+	return &turns{slots: make(chan struct{}, MaxHostRequests), queue: make(chan struct{}, maxHostWaiting)}
+}
+
 // clientOptions says what the client offers to s: what the host has set.
-func clientOptions(s *Server, o *Options, conversation string) (*mcp.ClientOptions, *asked) {
-	a := &asked{server: s, opts: o, forOne: conversation, slots: make(chan struct{}, MaxHostRequests), queue: make(chan struct{}, maxHostWaiting)}
+func clientOptions(s *Server, o *Options, conversation string, turns *turns) (*mcp.ClientOptions, *asked) {
+	a := &asked{server: s, opts: o, forOne: conversation, turns: turns}
 	options := &mcp.ClientOptions{
 		Logger: o.Logger.With("server", s.Name),
 		// Not nil, which would advertise roots.
@@ -189,15 +198,15 @@ func refuse(format string, args ...any) error {
 // enter waits for one of the slots for requests to the host.
 func (a *asked) enter(ctx context.Context) (context.Context, func(), error) {
 	select {
-	case a.queue <- struct{}{}:
-		defer func() { <-a.queue }()
+	case a.turns.queue <- struct{}{}:
+		defer func() { <-a.turns.queue }()
 	default:
 		return nil, nil, refuse("this client is busy with %d requests of this server", MaxHostRequests+maxHostWaiting)
 	}
 	ctx, cancel := context.WithTimeout(ctx, a.server.CallTimeout)
 	select {
-	case a.slots <- struct{}{}:
-		return ctx, func() { cancel(); <-a.slots }, nil
+	case a.turns.slots <- struct{}{}:
+		return ctx, func() { cancel(); <-a.turns.slots }, nil
 	case <-ctx.Done():
 		cancel()
 		return nil, nil, refuse("the user of this client did not answer in time")

@@ -9,7 +9,7 @@ import (
 // newClient makes the SDK's client for one link, and so decides what this host offers
 // to the server and what it hears from it.
 func (l *link) newClient(s *Server, o *Options) *mcp.Client {
-	opts, host := clientOptions(s, o, l.of.conversation)
+	opts, host := clientOptions(s, o, l.of.conversation, l.of.turns)
 	opts.ToolListChangedHandler = func(context.Context, *mcp.ToolListChangedRequest) { ask(l.of.listChanged) }
 	opts.ProgressNotificationHandler = l.progressed
 	opts.MultiRoundTrip = &mcp.MultiRoundTripOptions{Disabled: true} // see inRounds

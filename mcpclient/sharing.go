@@ -27,11 +27,23 @@ const (
 	defaultIdleTimeout    = 10 * time.Minute
 )
 
+// shared is what all connections to one server have in common.
+type shared struct {
+	auth    *authorizer // nil without tokens; one login is enough for all
+	secrets *secrets
+	turns   *turns
+}
+
+func newShared(s *Server, o *Options) shared {
+	auth := newAuthorizer(s, o)
+	return shared{auth: auth, secrets: newSecrets(s, auth), turns: newTurns()}
+}
+
 // pool keeps the connections of conversations to one server.
 type pool struct {
 	server Server
 	opts   *Options
-	auth   *authorizer // one login is enough for all
+	common shared
 
 	mu      sync.Mutex
 	open    bool
@@ -48,8 +60,8 @@ type member struct {
 	idle  *time.Timer // ends it; nil before the first call has ended
 }
 
-func newPool(s Server, o *Options, auth *authorizer) *pool {
-	return &pool{server: s, opts: o, auth: auth, members: map[string]*member{}}
+func newPool(s Server, o *Options, common shared) *pool {
+	return &pool{server: s, opts: o, common: common, members: map[string]*member{}}
 }
 
 // take returns the connection of a conversation, making it if need be: in place of the
@@ -66,7 +78,7 @@ func (p *pool) take(conversation string) (*member, error) {
 			return nil, fmt.Errorf("%w: %q has %d connections, all of them busy with calls of other conversations; try again in a moment, or raise MaxConnections",
 				ErrUnavailable, p.server.Name, len(p.members))
 		}
-		m = &member{connection: newConnection(p.server, p.opts, p.auth, func(Status, []Tool) {})}
+		m = &member{connection: newConnection(p.server, p.opts, p.common, func(Status, []Tool) {})}
 		m.conversation = conversation
 		p.members[conversation] = m
 		m.start()
