@@ -233,7 +233,9 @@ func (w *Workspace) Open(name string) (fs.File, error) {
 var ErrQuota = errors.New("the workspace has no room for it")
 
 // WriteFile makes or replaces a file, and the folders it is in. A program sees the old
-// one or the new one, never a part. The error wraps [ErrQuota] if there is no room.
+// one or the new one, never a part. The error wraps [ErrQuota] if there is no room. The
+// file is none of what a program that runs meanwhile has written: it is not in
+// [Result.Files], and not removed if the program writes too much, unless it changes it.
 func (w *Workspace) WriteFile(name string, data []byte) (err error) {
 	if !fs.ValidPath(name) || name == "." {
 		return &fs.PathError{Op: "write", Path: name, Err: fs.ErrInvalid}
@@ -260,7 +262,13 @@ func (w *Workspace) WriteFile(name string, data []byte) (err error) {
 	if err := root.WriteFile(temporary, data, 0o600); err != nil {
 		return err
 	}
-	return root.Rename(temporary, name)
+	if err := root.Rename(temporary, name); err != nil {
+		return err
+	}
+	if info, err := root.Lstat(name); err == nil {
+		w.w.wrote(w.dir, name, fileLook{info.Size(), info.ModTime()})
+	}
+	return nil
 }
 
 // fits returns an error if there is no room for a file of this size.

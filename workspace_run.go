@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -36,7 +37,7 @@ type workspaceRun struct {
 	most    usage
 	running *sandbox.Running // nil if the program did not begin
 	stop    func()           // ends the watcher and waits for it
-	before  *look            // with w.writes held
+	before  *look            // and what the host has written since; with w.writes held
 
 	caught atomic.Pointer[usage] // what was found when there was too much
 }
@@ -123,6 +124,16 @@ func (w *workspaces) in(dir string) []*workspaceRun {
 		}
 	}
 	return runs
+}
+
+// wrote lets the runs under way know a file of the host's. w.writes is held.
+func (w *workspaces) wrote(dir, name string, file fileLook) {
+	for _, r := range w.in(dir) {
+		r.before.files[name] = file
+		for folder := path.Dir(name); folder != "."; folder = path.Dir(folder) {
+			r.before.folders = append(r.before.folders, folder)
+		}
+	}
 }
 
 // check stops all programs of a workspace for which there is too much in it: room is

@@ -144,3 +144,34 @@ func TestWorkspaceQuotaOfUnlinked(t *testing.T) {
 		t.Errorf("within the quota: %s", result.Text())
 	}
 }
+
+// What the host writes while a program runs is not the program's.
+func TestWorkspaceHostWritesMeanwhile(t *testing.T) {
+	c := newConductor(t, &conductor.Options{Workspaces: conductor.Workspaces{Dir: t.TempDir(), MaxBytes: 1_000_000}})
+	conv := newConversation(t, c)
+	w := workspace(t, conv)
+	began, written := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(written)
+		<-began
+		if err := w.WriteFile("in/upload", make([]byte, 700_000)); err != nil {
+			t.Error(err)
+		}
+	}()
+	result, err := conv.Execute(t.Context(), `
+		Deno.mkdirSync("in/own", { recursive: true });
+		console.log("began");
+		for (;;) {
+			try { if (Deno.statSync("in/upload").size > 0) break; } catch { await new Promise((r) => setTimeout(r, 10)); }
+		}
+		Deno.writeFileSync("in/own/f", new Uint8Array(400_000));
+		await new Promise((r) => setTimeout(r, 20_000));`,
+		&conductor.ExecuteOptions{OnLog: func(sandbox.Log) { close(began) }})
+	<-written
+	if err != nil || result.Phase != sandbox.PhaseKilled || !strings.HasSuffix(result.Error.Message, "was removed: in/own/f") || len(result.Files) != 0 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if files := contents(t, w); len(files) != 1 || len(files["in/upload"]) != 700_000 {
+		t.Errorf("%d files are left", len(files))
+	}
+}
