@@ -12,6 +12,7 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -167,24 +168,54 @@ func (c *Conductor) sweep(ctx context.Context) error {
 	var errs []error
 	for _, e := range entries {
 		folder := filepath.Join(c.workspaces.Dir, e.Name())
-		owner := filepath.Join(folder, ownerName)
-		info, err := os.Lstat(owner)
-		if !folderName.MatchString(e.Name()) || err != nil || !info.Mode().IsRegular() || time.Since(info.ModTime()) < c.workspaces.keep {
+		switch {
+		case strings.HasPrefix(e.Name(), removedPrefix) && c.workspaces.unused(folder):
+			err = os.RemoveAll(folder) // what an earlier sweep could not
+		case folderName.MatchString(e.Name()) && c.workspaces.unused(folder):
+			err = c.sweepFolder(ctx, folder)
+		default:
 			continue
-		}
-		id, err := os.ReadFile(owner)
-		if err == nil && c.workspaces.folder(string(id)) == folder { // else the file is torn
-			_, err = c.states.Load(ctx, string(id))
-			if err == nil {
-				continue
-			}
-		}
-		if err == nil || errors.Is(err, conversation.ErrNotFound) {
-			err = os.RemoveAll(folder)
 		}
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// unused tells whether a folder was not used for as long as a conversation is kept. One
+// without the file of its owner is what somebody began to make, or to remove.
+func (w *workspaces) unused(folder string) bool {
+	info, err := os.Lstat(filepath.Join(folder, ownerName))
+	if errors.Is(err, fs.ErrNotExist) {
+		info, err = os.Lstat(folder)
+	}
+	return err == nil && time.Since(info.ModTime()) >= w.keep
+}
+
+// removedPrefix begins the names of folders that are about to be removed.
+const removedPrefix = "removed-"
+
+// sweepFolder removes the folder of a conversation that is forgotten.
+func (c *Conductor) sweepFolder(ctx context.Context, folder string) error {
+	w := c.workspaces
+	id, err := os.ReadFile(filepath.Join(folder, ownerName))
+	if err == nil && w.folder(string(id)) == folder { // else the file is torn
+		if _, err = c.states.Load(ctx, string(id)); err == nil {
+			return nil
+		}
+	}
+	if err != nil && !errors.Is(err, conversation.ErrNotFound) && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	// The owner may come back just now. Whoever comes after the renaming finds no folder
+	// and makes one; whoever came before has made this one young.
+	aside := filepath.Join(w.Dir, removedPrefix+rand.Text())
+	if err := os.Rename(folder, aside); err != nil {
+		return err
+	}
+	if !w.unused(aside) {
+		return os.Rename(aside, folder)
+	}
+	return os.RemoveAll(aside)
 }
 
 // A Workspace is the folder of a conversation, for its host. It is an [fs.FS], whose

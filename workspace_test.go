@@ -362,8 +362,12 @@ func TestWorkspaceExpires(t *testing.T) {
 		}
 	}
 	strange := filepath.Join(dir, "somebody's")
-	if err := os.Mkdir(strange, 0o700); err != nil {
-		t.Fatal(err)
+	begun, leftOver := filepath.Join(dir, strings.Repeat("0", 32)), filepath.Join(dir, "removed-ABC")
+	old := time.Now().Add(-2 * time.Hour)
+	for _, folder := range []string{strange, begun, leftOver} {
+		if err := errors.Join(os.Mkdir(folder, 0o700), os.Chtimes(folder, old, old)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	newConductor(t, opts) // looks when it begins
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
@@ -377,6 +381,76 @@ func TestWorkspaceExpires(t *testing.T) {
 	}
 	if _, err := os.Stat(strange); err != nil {
 		t.Error("what is not ours was removed")
+	}
+	for _, folder := range []string{begun, leftOver} {
+		for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+			if _, err = os.Stat(folder); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			t.Errorf("%s is left", folder)
+		}
+	}
+}
+
+// A forgetful store calls a function before it says that it knows nothing.
+type forgetful struct {
+	conversation.Store
+	asked func()
+}
+
+func (s forgetful) Load(ctx context.Context, key conversation.Key) (*conversation.Record, error) {
+	if key.ID == "back" {
+		s.asked()
+		return nil, conversation.ErrNotFound
+	}
+	return s.Store.Load(ctx, key)
+}
+
+// A conversation that comes back while its workspace is about to be removed keeps it.
+func TestWorkspaceComesBack(t *testing.T) {
+	dir := t.TempDir()
+	store := conversation.NewMemory(nil)
+	opts := &conductor.Options{LazySandbox: true, Store: store, KeepConversations: time.Hour, Workspaces: conductor.Workspaces{Dir: dir}}
+	for _, id := range []string{"back", "gone"} {
+		if err := workspace(t, inConversation(t, newConductor(t, opts), id)).WriteFile("x", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	states := conversation.States{Store: store}
+	if err := states.Delete(t.Context(), "gone"); err != nil {
+		t.Fatal(err)
+	}
+	owners, err := filepath.Glob(filepath.Join(dir, "*", "conversation"))
+	if err != nil || len(owners) != 2 {
+		t.Fatal(owners, err)
+	}
+	var back string
+	for _, owner := range owners {
+		if id, err := os.ReadFile(owner); err == nil && string(id) == "back" {
+			back = owner
+		}
+		old := time.Now().Add(-2 * time.Hour)
+		if err := os.Chtimes(owner, old, old); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked := make(chan struct{})
+	swept := *opts
+	swept.Store = forgetful{store, func() {
+		defer close(asked)
+		if err := os.Chtimes(back, time.Now(), time.Now()); err != nil { // as a replica does that runs a program of it
+			t.Error(err)
+		}
+	}}
+	c := newConductor(t, &swept)
+	<-asked
+	if err := c.Close(); err != nil { // it waits for the sweep
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(filepath.Dir(back), "files", "x")); err != nil {
+		t.Error(err)
 	}
 }
 
