@@ -169,7 +169,7 @@ type Conductor struct {
 	audit       Audit    // nil if there is none
 	logFile     *os.File // of the audit, or nil
 
-	pending    pendingCounters
+	pending    *pendingCounters
 	workspaces *workspaces    // nil if there are none
 	background sync.WaitGroup // what goes on until Close
 
@@ -203,6 +203,7 @@ type Conductor struct {
 // is no Deno, or if the context ended. Options may be nil.
 func New(ctx context.Context, options *Options) (*Conductor, error) {
 	c := &Conductor{
+		pending:       newPendingCounters(),
 		modules:       map[string]*codegen.Server{},
 		indexed:       map[string]indexed{},
 		presentations: map[string]presentation{},

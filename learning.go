@@ -1,7 +1,6 @@
 package conductor
 
 import (
-	"container/list"
 	"slices"
 	"sync"
 
@@ -22,14 +21,12 @@ const (
 type searches struct {
 	learning *catalog.Learning
 
-	mu     sync.Mutex
-	byID   map[string]*list.Element
-	recent *list.List // of *searching, the last one first
+	mu   sync.Mutex
+	byID *latest[searching]
 }
 
 // searching is what is known of one conversation.
 type searching struct {
-	id    string
 	finds []found  // since the last program that called a tool
 	used  []string // by that program
 }
@@ -40,21 +37,7 @@ type found struct {
 }
 
 func newSearches(learning *catalog.Learning) *searches {
-	return &searches{learning: learning, byID: map[string]*list.Element{}, recent: list.New()}
-}
-
-// of returns what is known of a conversation. The lock is held.
-func (s *searches) of(id string) *searching {
-	e := s.byID[id]
-	if e == nil {
-		e = s.recent.PushFront(&searching{id: id})
-		s.byID[id] = e
-	}
-	s.recent.MoveToFront(e)
-	if last := s.recent.Back(); s.recent.Len() > maxRemembered {
-		delete(s.byID, s.recent.Remove(last).(*searching).id)
-	}
-	return e.Value.(*searching)
+	return &searches{learning: learning, byID: newLatest[searching](maxRemembered)}
 }
 
 // used returns the tools that the conversation's last program called with success.
@@ -64,10 +47,17 @@ func (s *searches) used(id string) []string {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e := s.byID[id]; e != nil {
-		return e.Value.(*searching).used
+	return s.byID.get(id).used
+}
+
+// forget forgets a conversation.
+func (s *searches) forget(id string) {
+	if s == nil {
+		return
 	}
-	return nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.byID.take(id)
 }
 
 // hasFound remembers a search.
@@ -77,7 +67,7 @@ func (s *searches) hasFound(id string, texts, tools []string) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	v := s.of(id)
+	v := s.byID.of(id)
 	if len(v.finds) == maxSearches {
 		v.finds = slices.Delete(v.finds, 0, 1)
 	}
@@ -100,7 +90,7 @@ func (s *searches) hasCalled(id string, calls []Call) {
 		return
 	}
 	s.mu.Lock()
-	v := s.of(id)
+	v := s.byID.of(id)
 	finds, before := v.finds, v.used
 	v.finds, v.used = nil, used
 	s.mu.Unlock()

@@ -131,38 +131,35 @@ func estimateLong[T ~string | ~[]byte](text T) int {
 // search alone is not worth a write to the store.
 type pendingCounters struct {
 	mu   sync.Mutex
-	byID map[string]conversation.Counters
+	byID *latest[conversation.Counters]
 }
 
 // maxPending bounds the conversations that have only searched.
 const maxPending = 10_000
 
+func newPendingCounters() *pendingCounters {
+	return &pendingCounters{byID: newLatest[conversation.Counters](maxPending)}
+}
+
 func (p *pendingCounters) add(id string, more conversation.Counters) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	c, ok := p.byID[id]
-	if !ok && len(p.byID) >= maxPending || more == (conversation.Counters{}) {
+	if more == (conversation.Counters{}) {
 		return
 	}
-	if p.byID == nil {
-		p.byID = map[string]conversation.Counters{}
-	}
-	c.Add(more)
-	p.byID[id] = c
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.byID.of(id).Add(more)
 }
 
 func (p *pendingCounters) get(id string) conversation.Counters {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.byID[id]
+	return p.byID.get(id)
 }
 
 func (p *pendingCounters) take(id string) conversation.Counters {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := p.byID[id]
-	delete(p.byID, id)
-	return c
+	return p.byID.take(id)
 }
 
 // count changes the state and adds the counters, and those that are pending.

@@ -359,6 +359,7 @@ func (c *Conductor) DeleteConversation(ctx context.Context, id string) error {
 		err = c.workspaces.remove(id)
 	}
 	c.pending.take(id)
+	c.found.forget(id)
 	c.client.Release(id)
 	if deleted := c.states.Delete(ctx, id); deleted != nil {
 		err = errors.Join(err, fmt.Errorf("conductor: %w", deleted))
