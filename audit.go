@@ -61,7 +61,7 @@ type AuditRecord struct {
 	// User is the one of [Conversation.As].
 	User string `json:"user,omitempty"`
 	// Run is the program that made the call, by an id of its own, and Call which of
-	// its calls it was, from 1: together they name the call.
+	// its calls it was, from 1, as in [Result.Calls]: together they name the call.
 	Run  string `json:"run"`
 	Call int64  `json:"call"`
 	// Tool is "server.tool", as the program named it.
@@ -95,7 +95,7 @@ func (r *programRun) record(call sandbox.Call) *AuditRecord {
 	}
 	sum := sha256.Sum256(call.Args)
 	record := &AuditRecord{
-		ConversationID: r.v.id, User: r.v.user, Run: r.id, Call: r.calls.Add(1),
+		ConversationID: r.v.id, User: r.v.user, Run: r.id, Call: int64(call.Number),
 		Tool: oneLine(call.Target, 1<<10), ArgsSHA256: hex.EncodeToString(sum[:]), ArgsBytes: len(call.Args),
 	}
 	if r.v.c.opts.AuditArgs {

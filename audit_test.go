@@ -211,3 +211,25 @@ func TestAuditLogAfterATornLine(t *testing.T) {
 		t.Errorf("lines:\n%s", w.String())
 	}
 }
+
+// A call's number is its place in the ledger, also of calls that are made at once.
+func TestAuditNumbers(t *testing.T) {
+	var audit records
+	c := newConductor(t, &conductor.Options{
+		Servers: []mcpclient.Server{notes(t)},
+		Policy:  conductor.Policy{Approve: func(context.Context, *conductor.PendingCall) error { return conductor.Deny("no") }},
+		Audit:   &audit, AuditArgs: true,
+	})
+	conv := newConversation(t, c)
+	load(t, conv, "notes.add_note")
+	execute(t, conv, `import * as notes from "./mcp/notes";
+		await Promise.allSettled(Array.from({ length: 100 }, (_, i) => notes.add_note({ text: "number " + (i + 1) })));`)
+	if len(audit.all) != 100 {
+		t.Fatalf("%d records", len(audit.all))
+	}
+	for _, r := range audit.all {
+		if want := fmt.Sprintf(`{"text":"number %d"}`, r.Call); string(r.Args) != want {
+			t.Errorf("call %d has %s", r.Call, r.Args)
+		}
+	}
+}

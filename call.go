@@ -24,7 +24,6 @@ type programRun struct {
 	v     *Conversation
 	id    string
 	state *conversation.State // when the program began: its loaded tools are what it may call
-	calls atomic.Int64
 	began time.Time
 	log   func(sandbox.Log) // nil if nobody listens
 

@@ -19,6 +19,8 @@ type Module struct {
 
 // A Call is one request of a program to its host.
 type Call struct {
+	// Number is the call's place in [Result.Calls], from 1.
+	Number int
 	// Target is what the program named; the host decides whether it may.
 	Target string
 	// Args is valid JSON.

@@ -278,7 +278,7 @@ func (r *run) call(ctx context.Context, m *message) error {
 		}
 		value, err := json.RawMessage(nil), error(&CallError{Message: "this program cannot make calls"})
 		if r.program.Call != nil {
-			value, err = r.program.Call(ctx, Call{Target: m.Target, Args: m.Args})
+			value, err = r.program.Call(ctx, Call{Number: index + 1, Target: m.Target, Args: m.Args})
 		}
 		if ctx.Err() != nil {
 			return // the run is over: nobody hears the answer
