@@ -293,6 +293,8 @@ func TestMistakes(t *testing.T) {
 			[]string{`./mcp/notes has no default export: write import * as notes from "./mcp/notes";`}},
 		{"neither imported nor loaded", "await weather.forecast({ city: '' })", sandbox.PhaseTypeError, 1,
 			[]string{`import it: import * as weather from "./mcp/weather"`}},
+		{"misspelt server", "import * as note from './mcp/note';\nawait note.x()", sandbox.PhaseRejected, 1,
+			[]string{`cannot import "./mcp/note": a program can import ./mcp/notes, ./mcp/weather; did you mean notes?`}},
 		{"forged target", "import { call } from 'conductor:bridge';\nawait call('weather.forecast', { city: '' })", sandbox.PhaseRuntimeError, 2,
 			[]string{"weather.forecast exists but is not loaded"}},
 		{"tool reports an error", "import * as notes from './mcp/notes';\n\nawait notes.delete_note({ id: '7' })", sandbox.PhaseRuntimeError, 3,

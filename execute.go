@@ -10,6 +10,7 @@ import (
 
 	"github.com/conductor/conductor/codegen"
 	"github.com/conductor/conductor/conversation"
+	"github.com/conductor/conductor/internal/suggest"
 	"github.com/conductor/conductor/sandbox"
 )
 
@@ -214,11 +215,12 @@ func (v *Conversation) explainTool(id string) string {
 // explainModule says why there is no such module.
 func (v *Conversation) explainModule(module string) string {
 	name := strings.TrimSuffix(module, ".ts")
-	var paths []string
+	var paths, last []string
 	for _, s := range v.status() {
 		path := codegen.ModulePath(s.Name)
 		if s.State.Available() {
 			paths = append(paths, path)
+			last = append(last, path[strings.LastIndex(path, "/")+1:])
 		} else if path == name {
 			return fmt.Sprintf("cannot import %q: server %s is not available: %s", module, s.Name, reason(s))
 		}
@@ -226,7 +228,7 @@ func (v *Conversation) explainModule(module string) string {
 	if len(paths) == 0 {
 		return fmt.Sprintf("cannot import %q: no server is available", module) + v.downNote()
 	}
-	return fmt.Sprintf("cannot import %q: a program can import %s", module, strings.Join(paths, ", ")) + v.downNote()
+	return fmt.Sprintf("cannot import %q: a program can import %s%s", module, few(paths), suggest.DidYouMean(name[strings.LastIndex(name, "/")+1:], last)) + v.downNote()
 }
 
 // explainServer says why a server cannot be searched.
@@ -240,7 +242,17 @@ func (v *Conversation) explainServer(name string) string {
 			names = append(names, s.Name)
 		}
 	}
-	return fmt.Sprintf("there is no server %q: the servers are %s", name, strings.Join(names, ", "))
+	return fmt.Sprintf("there is no server %q: the servers are %s%s", name, few(names), suggest.DidYouMean(name, names))
+}
+
+// maxNamed is how many names a message lists: there may be hundreds of servers.
+const maxNamed = 20
+
+func few(names []string) string {
+	if more := len(names) - maxNamed; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxNamed], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }
 
 // downNote names the servers that are down, since what is missing may be theirs.
