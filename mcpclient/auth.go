@@ -243,14 +243,14 @@ func (b *bearerSource) close() error { return nil }
 // server asks for that.
 func (rt *roundTripper) authorized(asked, out *http.Request) (*http.Response, error) {
 	if rt.auth == nil || !rt.ours(out.URL) {
-		return rt.base.RoundTrip(out)
+		return rt.send(out)
 	}
 	token, err := rt.auth.send(out.Context())
 	if err != nil {
 		return nil, noToken(http.StatusUnauthorized, err)
 	}
 	bear(out, token)
-	resp, err := rt.base.RoundTrip(out)
+	resp, err := rt.send(out)
 	if err != nil || !asksForToken(resp, rt.auth) || out.Method == http.MethodDelete {
 		return resp, err
 	}
@@ -277,7 +277,7 @@ func (rt *roundTripper) authorized(asked, out *http.Request) (*http.Response, er
 		return nil, noToken(status, err)
 	}
 	bear(second, token)
-	resp, err = rt.base.RoundTrip(second)
+	resp, err = rt.send(second)
 	if err == nil && resp.StatusCode == status && asksForToken(resp, rt.auth) {
 		rt.auth.note(status, noToken(status, errUseless), uselessHolds)
 	}

@@ -173,6 +173,7 @@ func (c *connection) failedCall(ctx context.Context, l *link, tool string, ex *e
 		if waited >= suspicious {
 			ask(c.suspected)
 		}
+	case errors.Is(err, errNotAsked): // which says nothing about the server
 	case isRefused(err):
 		failed.passing = true
 		l.finish(c.secrets.unreachable(err)) // there is no connection, so "ready" would be wrong
@@ -199,11 +200,8 @@ func (c *connection) callError(ctx context.Context, l *link, tool string, ex *ex
 		out.OutcomeUnknown = false
 	case errors.As(err, &status):
 		out.Err = status
-		out.OutcomeUnknown = sent && status.code >= 500
-	case errors.Is(err, mcp.ErrSessionMissing): // so it did not take the call
-		out.OutcomeUnknown = false
-		out.Err = fmt.Errorf("%w: %w", ErrUnavailable, l.loss(err))
-	case l.tap != nil, errors.Is(err, mcp.ErrConnectionClosed):
+	// That the session is missing may be the answer to another request.
+	case l.tap != nil, errors.Is(err, mcp.ErrConnectionClosed), errors.Is(err, mcp.ErrSessionMissing):
 		out.Err = fmt.Errorf("%w: %w", ErrUnavailable, l.loss(err))
 	default:
 		out.Err = c.secrets.unreachable(err)

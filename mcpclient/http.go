@@ -117,6 +117,16 @@ func (rt *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
+// send sends a request. One that is refused was not carried out, also if it is not told
+// of it before its time is over: a renewal of the token may take longer.
+func (rt *roundTripper) send(req *http.Request) (*http.Response, error) {
+	resp, err := rt.base.RoundTrip(req)
+	if ex := exchangeFrom(req.Context()); ex != nil && err == nil && req.Method == http.MethodPost && resp.StatusCode >= 400 && resp.StatusCode < 500 {
+		ex.refused()
+	}
+	return resp, err
+}
+
 // ours reports whether a request is for the configured host: a redirect, or the
 // endpoint event of an SSE server, may lead elsewhere.
 func (rt *roundTripper) ours(u *url.URL) bool {

@@ -22,7 +22,7 @@ const maxMessage = 64 << 20
 // transport.
 type exchange struct {
 	mu     sync.Mutex
-	sent   bool
+	sent   bool // and not refused
 	result json.RawMessage
 	err    *jsonrpc.Error
 }
@@ -47,11 +47,18 @@ func (e *exchange) begin() {
 	e.result, e.err = nil, nil
 }
 
-// markSent notes that the server may have the request.
+// markSent notes that the server may carry the request out.
 func (e *exchange) markSent() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.sent = true
+}
+
+// refused notes that the server has the request and does not carry it out.
+func (e *exchange) refused() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.sent = false
 }
 
 // answer keeps the server's answer. A request that takes several rounds keeps
