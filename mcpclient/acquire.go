@@ -13,16 +13,16 @@ const usePatience = 10 * time.Second
 // acquire returns the link, which is in use until the caller releases it, or why there
 // is none. It waits for a server that is connecting; for one that rests until the next
 // attempt, it asks for that attempt now.
-func (c *connection) acquire(ctx context.Context) (*link, error) {
+func (c *connection) acquire(ctx context.Context) (*use, error) {
 	seen := -1 // tries when the waiting began
 	begun := time.Now()
 	for {
 		c.mu.Lock()
 		state, err, turn, tries := c.state, c.err, c.turn, c.tries
 		if l := c.link; l != nil && l.over.Err() == nil {
-			l.use()
+			u := l.use()
 			c.mu.Unlock()
-			return l, nil
+			return u, nil
 		}
 		tooEarly := time.Now().Before(c.notBefore)
 		c.mu.Unlock()

@@ -133,7 +133,7 @@ func (c *connection) try(ctx context.Context, tool string, args json.RawMessage,
 			out, err = parseResult(raw) // also if the SDK could not make sense of it
 		}
 	case err != nil:
-		return nil, c.failedCall(ctx, l, tool, ex, err, time.Since(started))
+		return nil, c.failedCall(ctx, l.link, tool, ex, err, time.Since(started))
 	default:
 		c.answered()
 		out, err = fromSDK(res)

@@ -103,7 +103,7 @@ func (c *connection) ask(ctx context.Context, r request, opts *CallOptions) (jso
 	case err == nil:
 		err = errors.New("the answer was not seen")
 	}
-	return nil, c.failedCall(ctx, l, r.method, ex, err, time.Since(started))
+	return nil, c.failedCall(ctx, l.link, r.method, ex, err, time.Since(started))
 }
 
 // decodeResult reads the result of a request.

@@ -43,12 +43,14 @@ type link struct {
 	lost      error         // why; valid after gone
 	settled   chan struct{} // closed when the state of the connection followed
 
-	users     atomic.Int32 // calls under way
+	using     sync.Mutex
+	uses      map[*use]bool // calls under way
 	released  chan struct{}
 	followers followers
 	mute      atomic.Bool  // nothing comes from the server unasked
 	asked     atomic.Bool  // for its tools
 	pingless  bool         // of supervise
+	silent    time.Time    // of supervise: when what was left without an answer was asked
 	lastRead  atomic.Int64 // when something came from the server, in nanoseconds of Unix time
 
 	close func() error  // see shutdown; runs once
@@ -59,7 +61,7 @@ type link struct {
 // is returned too and must be closed.
 func (c *connection) dial(ctx context.Context, version string) (*link, error) {
 	s, o := &c.server, c.opts
-	l := &link{of: c, gone: make(chan struct{}), settled: make(chan struct{}), ended: make(chan struct{}), released: make(chan struct{}, 1)}
+	l := &link{of: c, gone: make(chan struct{}), settled: make(chan struct{}), ended: make(chan struct{}), released: make(chan struct{}, 1), uses: map[*use]bool{}}
 	// Not derived from ctx: the connection lives longer than connecting takes.
 	// (The SDK ties the event stream of an SSE server to the context.)
 	l.life, l.end = context.WithCancel(context.Background())
@@ -156,16 +158,43 @@ func (l *link) observed(t *mcp.StreamableClientTransport) *http.Client {
 	return &client
 }
 
-// use counts a caller in, and release out again.
-func (l *link) use() { l.users.Add(1) }
+// A use of a link is a call under way.
+type use struct {
+	*link
+	since time.Time
+}
 
-func (l *link) release() {
-	if l.users.Add(-1) == 0 {
-		ask(l.released)
+// use counts a caller in, and release out again.
+func (l *link) use() *use {
+	u := &use{link: l, since: time.Now()}
+	l.using.Lock()
+	defer l.using.Unlock()
+	l.uses[u] = true
+	return u
+}
+
+func (u *use) release() {
+	u.using.Lock()
+	defer u.using.Unlock()
+	delete(u.uses, u)
+	if len(u.uses) == 0 {
+		ask(u.released)
 	}
 }
 
-func (l *link) inUse() bool { return l.users.Load() > 0 }
+func (l *link) inUse() bool { return l.inUseSince(time.Now()) }
+
+// inUseSince reports whether a call is under way that had begun at t.
+func (l *link) inUseSince(t time.Time) bool {
+	l.using.Lock()
+	defer l.using.Unlock()
+	for u := range l.uses {
+		if !u.since.After(t) {
+			return true
+		}
+	}
+	return false
+}
 
 // unused returns a channel that is closed when nobody uses the link, once nobody can
 // begin to.

@@ -17,8 +17,8 @@ const (
 	relistDelay   = 50 * time.Millisecond
 	// relistRetry is when a listing that failed is tried again.
 	relistRetry = 30 * time.Second
-	// deadPings is how many pings in a row must go unanswered, with no call under way,
-	// for a connection to be given up.
+	// deadPings is how many pings in a row must go unanswered, with no call under way that
+	// is as old as the silence, for a connection to be given up.
 	deadPings = 3
 )
 
@@ -148,27 +148,35 @@ func (c *connection) attend(ctx context.Context, l *link) error {
 	}
 }
 
-// examine pings a server that has been silent, and gives it up if it stays so with no
-// call under way: one that is busy with a long call may have no time for pings. Before
+// examine pings a server that has been silent, and gives it up if it stays so, unless
+// there is a call that it may be busy with: one that had begun when the silence did. Before
 // that it is asked for its tools, since there are servers that ignore pings.
 func (c *connection) examine(l *link) {
-	for silent := 1; !l.answers(); silent++ {
-		if silent == deadPings && l.pings() && l.lists() {
+	for pings := 1; ; pings++ {
+		asked := time.Now()
+		if l.answers() {
+			break
+		}
+		if pings == deadPings && l.pings() && l.lists() {
 			l.pingless = true
 			break
 		}
 		if l.over.Err() != nil {
 			return
 		}
+		if l.silent.IsZero() || l.silent.Before(l.heard()) {
+			l.silent = asked
+		}
 		c.troubled(l, func(t *trouble) { t.silence = errSilent })
 		switch {
-		case l.inUse():
+		case l.inUseSince(l.silent):
 			return // the next tick, or the end of the call, asks again
-		case silent == deadPings:
-			l.finish(fmt.Errorf("%w: it was asked %d times, with %v for an answer", errSilent, silent, pingPatience))
+		case pings == deadPings:
+			l.finish(fmt.Errorf("%w: it was asked %d times, with %v for an answer", errSilent, pings, pingPatience))
 			return
 		}
 	}
+	l.silent = time.Time{}
 	c.troubled(l, func(t *trouble) { t.silence = nil })
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -228,6 +229,30 @@ func TestLongCallIsNotKilledByPings(t *testing.T) {
 		}
 		if n := len(s.attempts()); n != 1 {
 			t.Errorf("%d attempts", n)
+		}
+	})
+}
+
+// Nor may calls that are given up, and made anew, keep a server that hangs.
+func TestImpatientCallsDoNotKeepASilentServer(t *testing.T) {
+	s := newStage()
+	bubble(t, s, nil, func(t *testing.T, c *mcpclient.Client) {
+		s.set(func() { s.deaf["ping"], s.deaf["tools/list"], s.deaf["tools/call"] = true, true, true })
+		begun := time.Now()
+		var callers sync.WaitGroup
+		for i := range 3 {
+			callers.Go(func() {
+				time.Sleep(time.Duration(i) * time.Second)
+				for time.Since(begun) < 5*time.Minute {
+					ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
+					_, _ = c.Call(ctx, "stage", "ping", nil, nil)
+					cancel()
+				}
+			})
+		}
+		callers.Wait()
+		if n := len(s.attempts()); n < 2 {
+			t.Errorf("%d attempts, the server is %s", n, c.Status()[0].State)
 		}
 	})
 }
