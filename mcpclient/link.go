@@ -250,9 +250,10 @@ func (l *link) alive(ask func(context.Context) error) bool {
 	return err == nil || ctx.Err() == nil || l.heard().After(asked)
 }
 
-// listens has the tools listed again if they were before the server could tell of changes.
+// listens has the tools listed again if they were before the server could tell of changes,
+// as far as it does tell.
 func (l *link) listens() {
-	if l.asked.Load() {
+	if l.asked.Load() && l.notifies() {
 		ask(l.of.listChanged)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,7 +78,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 
 // However the stream is served, the session goes on.
 func TestStandaloneStream(t *testing.T) {
-	defer mcpclient.SetStreamPauses(time.Millisecond, 2*time.Millisecond)()
+	t.Cleanup(mcpclient.SetStreamPauses(time.Millisecond, 2*time.Millisecond))
 	tests := map[string]struct {
 		stream func(n int, w http.ResponseWriter, r *http.Request)
 		opens  int // at least
@@ -106,9 +107,29 @@ func TestStandaloneStream(t *testing.T) {
 	}
 }
 
+// A server that does not announce changes is not asked for its tools with every stream.
+func TestStandaloneStreamWithoutAnnouncements(t *testing.T) {
+	t.Cleanup(mcpclient.SetStreamPauses(time.Millisecond, 2*time.Millisecond))
+	leaktest.Check(t)
+	s := &streamer{stream: func(_ int, w http.ResponseWriter, _ *http.Request) { _ = events(w).Flush() }}
+	var lists atomic.Int64
+	ready(t, mcpclient.Server{Name: "x", URL: listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		data, _ := io.ReadAll(r.Body)
+		if bytes.Contains(data, []byte(`"tools/list"`)) {
+			lists.Add(1)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(data))
+		s.ServeHTTP(w, r)
+	}))})
+	eventually(t, "streams are opened", func() bool { return s.opened() >= 200 })
+	if n := lists.Load(); n != 1 {
+		t.Errorf("%d listings", n)
+	}
+}
+
 // Only whole events come through, and a new stream goes on after the last of them.
 func TestStandaloneStreamEvents(t *testing.T) {
-	defer mcpclient.SetStreamPauses(time.Millisecond, 2*time.Millisecond)()
+	t.Cleanup(mcpclient.SetStreamPauses(time.Millisecond, 2*time.Millisecond))
 	leaktest.Check(t)
 	log := func(text string) string {
 		return fmt.Sprintf(`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":%q}}`, text)
