@@ -240,12 +240,15 @@ func asksForLogs(level LogLevel) mcp.Middleware {
 	}
 }
 
-// askForLogs sets the level of a session that has just begun.
+// askForLogs sets the level of a session that has just begun. A server that does not
+// answer that has used up a part of its time to connect, and no more.
 func (l *link) askForLogs(ctx context.Context, s *Server, o *Options) {
 	init := l.session.InitializeResult()
 	if s.LogLevel == "" || !capabilities(init).Logging || init.ProtocolVersion >= protocolModern {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.ConnectTimeout/4)
+	defer cancel()
 	if err := l.session.SetLoggingLevel(ctx, &mcp.SetLoggingLevelParams{Level: mcp.LoggingLevel(s.LogLevel)}); err != nil {
 		o.Logger.Warn("MCP server does not take the level of its logs", "server", s.Name, "reason", l.of.secrets.readable(err))
 	}

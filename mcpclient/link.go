@@ -53,8 +53,9 @@ type link struct {
 	silent    time.Time    // of supervise: when what was left without an answer was asked
 	lastRead  atomic.Int64 // when something came from the server, in nanoseconds of Unix time
 
-	close func() error  // see shutdown; runs once
-	ended chan struct{} // closed at the end of shutdown
+	renewing sync.WaitGroup // of subscriptions
+	close    func() error   // see shutdown; runs once
+	ended    chan struct{}  // closed at the end of shutdown
 }
 
 // dial starts what the server needs and performs the handshake. If it fails, the link
@@ -88,7 +89,6 @@ func (c *connection) dial(ctx context.Context, version string) (*link, error) {
 		return l, err
 	}
 	l.askForLogs(ctx, s, o)
-	c.resubscribe(ctx, l)
 	return l, nil
 }
 
@@ -279,6 +279,7 @@ func (l *link) abort() {
 func (l *link) shutdown() error {
 	defer close(l.ended)
 	l.finish(ErrClosed)
+	defer l.renewing.Wait()
 	var errs []error
 	if l.session != nil {
 		closed := make(chan struct{})

@@ -2,10 +2,10 @@ package mcpclient
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
@@ -102,13 +102,22 @@ func (c *Client) reach(server string, opts *CallOptions) (*connection, func(), e
 	return conn.of(opts.Conversation)
 }
 
+// renewalPatience is how long a server may take for each subscription.
+const renewalPatience = 10 * time.Second
+
 // resubscribe subscribes on a new link to what was subscribed to on the one before.
-func (c *connection) resubscribe(ctx context.Context, l *link) {
-	for _, uri := range c.subscribed.all() {
-		if !capabilities(l.session.InitializeResult()).Subscribe {
+func (c *connection) resubscribe(l *link, uris []string) {
+	if !capabilities(l.session.InitializeResult()).Subscribe {
+		return
+	}
+	for _, uri := range uris {
+		ctx, cancel := context.WithTimeout(l.over, renewalPatience)
+		err := subscribe(uri)(ctx, l.session)
+		cancel()
+		if l.over.Err() != nil {
 			return
 		}
-		if err := subscribe(uri)(ctx, l.session); err != nil && !errors.Is(err, context.Canceled) {
+		if err != nil {
 			c.opts.Logger.Warn("a subscription could not be renewed", "server", c.server.Name, "uri", clean(uri, 200), "reason", c.secrets.readable(err))
 		}
 	}

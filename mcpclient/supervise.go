@@ -38,7 +38,9 @@ func (c *connection) supervise(ctx context.Context) {
 	for failures := 0; ; {
 		l, tools, err := c.connect(ctx)
 		if err == nil && ctx.Err() == nil {
+			uris := c.subscribed.all() // before others use the link
 			c.ready(l, tools)
+			l.renewing.Go(func() { c.resubscribe(l, uris) })
 			start := time.Now()
 			err = c.attend(ctx, l)
 			if time.Since(start) >= stableAfter {

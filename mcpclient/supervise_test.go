@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
 	"github.com/conductor/conductor/mcpclient"
 )
 
@@ -358,6 +360,38 @@ func TestManage(t *testing.T) {
 			if err := change("who"); !errors.Is(err, mcpclient.ErrUnknownServer) {
 				t.Errorf("error %v", err)
 			}
+		}
+	})
+}
+
+// What is asked of a new connection beside its tools does not keep it from getting ready.
+func TestReadyWithoutAnswers(t *testing.T) {
+	s := newStage()
+	s.server = mcp.NewServer(&mcp.Implementation{Name: "stage", Version: "1"}, &mcp.ServerOptions{
+		SubscribeHandler:   func(context.Context, *mcp.SubscribeRequest) error { return nil },
+		UnsubscribeHandler: func(context.Context, *mcp.UnsubscribeRequest) error { return nil },
+	})
+	text(s.server, "ping", func() string { return "pong" })
+	s.server.AddResource(&mcp.Resource{URI: "mem://a", Name: "a"}, nil)
+	server := s.config()
+	server.LogLevel = mcpclient.LogError
+	bubbleOf(t, server, nil, func(t *testing.T, c *mcpclient.Client) {
+		for _, uri := range []string{"mem://a", "mem://b"} {
+			if err := c.SubscribeResource(t.Context(), "stage", uri, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.set(func() { s.deaf["resources/subscribe"], s.deaf["logging/setLevel"] = true, true })
+		if err := c.Reconnect("stage"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Settle(t.Context(), "stage"); err != nil {
+			t.Fatal(err)
+		}
+		wantState(t, c, mcpclient.StateReady)
+		time.Sleep(time.Minute)
+		if n := s.count("resources/subscribe"); n != 4 || len(s.attempts()) != 2 {
+			t.Errorf("%d subscriptions on %d connections", n, len(s.attempts()))
 		}
 	})
 }
