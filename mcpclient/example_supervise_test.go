@@ -101,11 +101,11 @@ func ExampleCallOptions() {
 		return
 	}
 	defer client.Close()
-	_, err = client.Call(ctx, "counter", "wait", nil, &mcpclient.CallOptions{Timeout: 10 * time.Millisecond})
+	_, err = client.Call(ctx, "counter", "wait", nil, &mcpclient.CallOptions{Timeout: 100 * time.Millisecond})
 	fmt.Println(err)
 	var failed *mcpclient.CallError
 	fmt.Println(errors.As(err, &failed) && failed.OutcomeUnknown, errors.Is(err, context.DeadlineExceeded))
 	// Output:
-	// calling counter.wait: the server did not answer within 10ms; the call may or may not have taken effect
+	// calling counter.wait: the server did not answer within 100ms; the call may or may not have taken effect
 	// true true
 }
