@@ -31,7 +31,7 @@ type connection struct {
 
 	// What supervise is asked for. Each has room for one: to ask twice is to ask.
 	wanted      chan struct{} // an attempt, by a call
-	again       chan struct{} // a new link, by the host
+	again       chan struct{} // an attempt, by the host
 	listChanged chan struct{} // a listing, by the server
 	suspected   chan struct{} // a ping, by a call without an answer
 
@@ -93,6 +93,14 @@ func ask(wish chan struct{}) {
 	}
 }
 
+// forget takes a wish back.
+func forget(wish chan struct{}) {
+	select {
+	case <-wish:
+	default:
+	}
+}
+
 // start begins to keep the server connected, if that is not so already.
 func (c *connection) start() {
 	c.starting.Lock()
@@ -119,14 +127,21 @@ func (c *connection) start() {
 func (c *connection) reconnect() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == StateDisabled || c.state == StateClosed || c.state == StateConnecting {
+	if c.state == StateDisabled || c.state == StateClosed {
 		return
 	}
-	c.told = StateConnecting // for those who settle after this
-	ask(c.again)
 	if c.pool != nil {
 		c.pool.reconnect()
 	}
+	if c.state == StateConnecting {
+		return
+	}
+	c.told = StateConnecting // for those who settle after this
+	if c.link != nil && c.link.over.Err() == nil {
+		c.link.finish(errAsked)
+		return
+	}
+	ask(c.again)
 }
 
 // stop ends the connection in a state, and waits until nothing of it is left.

@@ -238,3 +238,46 @@ func TestTokenThatChanges(t *testing.T) {
 		return err == nil
 	})
 }
+
+// A callback for tokens is asked when the server has refused one, and does not keep the
+// host from having the server tried.
+func TestTokenOfAFailedServer(t *testing.T) {
+	for _, code := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		t.Run(http.StatusText(code), func(t *testing.T) {
+			leaktest.Check(t)
+			var fine, hangs atomic.Bool
+			asked := make(chan struct{}, 1)
+			inner := streamable(t, nil)
+			base := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if !fine.Load() {
+					http.Error(w, "no", code)
+					return
+				}
+				inner.ServeHTTP(w, r)
+			}))
+			c := connect(t, hasty(t), mcpclient.Server{Name: "x", URL: base, Bearer: func(ctx context.Context, _ string) (string, error) {
+				if hangs.Load() {
+					asked <- struct{}{}
+					<-ctx.Done()
+				}
+				return "token", ctx.Err()
+			}})
+			reaches(t, c, "x", mcpclient.StateFailed)
+			hangs.Store(true)
+			if _, err := c.Call(testContext(t), "x", "echo", nil, nil); !errors.Is(err, mcpclient.ErrUnavailable) {
+				t.Fatal(err)
+			}
+			if code == http.StatusUnauthorized {
+				<-asked
+			}
+			fine.Store(true)
+			if err := c.Reconnect("x"); err != nil {
+				t.Fatal(err)
+			}
+			reaches(t, c, "x", mcpclient.StateReady)
+			if len(asked) > 0 {
+				t.Error("asked for another token though it was not refused")
+			}
+		})
+	}
+}

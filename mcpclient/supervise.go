@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 )
 
@@ -94,6 +95,7 @@ func (c *connection) connect(ctx context.Context) (*link, []Tool, error) {
 		})
 	})
 	defer timer.Stop()
+	forget(c.again) // this is it
 	c.stderr.reset()
 	start := time.Now()
 	l, tools, err := c.establish(ctx)
@@ -127,8 +129,6 @@ func (c *connection) attend(ctx context.Context, l *link) error {
 		select {
 		case <-l.over.Done():
 			return context.Cause(l.over)
-		case <-c.again:
-			return errAsked
 		case <-c.listChanged:
 			if !waiting { // more of the same is covered by the listing to come
 				waiting = true
@@ -183,17 +183,20 @@ func (c *connection) examine(l *link) {
 }
 
 // fail waits until the host asks for another attempt, or a call finds that there is
-// another token. It returns false when ctx is done.
+// another token than the one that was refused. It returns false when ctx is done.
 func (c *connection) fail(ctx context.Context, err error, failures int) bool {
+	forget(c.wanted) // it was for the attempt that has failed
 	c.become(StateFailed, err, func() { c.failures, c.tries = failures, c.tries+1 })
+	var status *statusError
+	refused := errors.As(err, &status) && status.code == http.StatusUnauthorized
 	var looked time.Time
 	for waiting := true; waiting; {
 		select {
 		case <-c.again:
 			waiting = false
 		case <-c.wanted:
-			if time.Since(looked) >= c.opts.MinBackoff {
-				waiting = !c.auth.another(ctx)
+			if refused && time.Since(looked) >= c.opts.MinBackoff {
+				waiting = !c.another(ctx)
 				looked = time.Now()
 			}
 		case <-ctx.Done():
@@ -204,16 +207,29 @@ func (c *connection) fail(ctx context.Context, err error, failures int) bool {
 	return true
 }
 
+// another reports whether there is another token, or the host does not wait for one.
+func (c *connection) another(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, maxRenewal)
+	defer cancel()
+	found := make(chan bool, 1)
+	go func() { found <- c.auth.another(ctx) }()
+	select {
+	case is := <-found:
+		return is
+	case <-c.again:
+		cancel()
+		<-found
+		return true
+	}
+}
+
 // rest waits until the next attempt is due, or asked for. It returns false when ctx is
 // done.
 func (c *connection) rest(ctx context.Context, err error, failures int) bool {
 	now := time.Now()
 	notBefore := now.Add(retryAfter(err, now))
 	next := later(now.Add(c.opts.backoff(failures)), notBefore)
-	select {
-	case <-c.wanted: // it was for the attempt that has failed
-	default:
-	}
+	forget(c.wanted) // it was for the attempt that has failed
 	c.become(StateBackoff, err, func() {
 		c.failures, c.tries, c.next, c.notBefore = failures, c.tries+1, next, notBefore
 	})

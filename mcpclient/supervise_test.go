@@ -419,6 +419,50 @@ func TestReconnectDrains(t *testing.T) {
 	})
 }
 
+// Whatever is waited for on the old connection, the new one is made at once.
+func TestReconnectWhileBusy(t *testing.T) {
+	s := newStage()
+	bubble(t, s, nil, func(t *testing.T, c *mcpclient.Client) {
+		s.set(func() { s.deaf["tools/list"] = true })
+		text(s.server, "more", func() string { return "" })
+		time.Sleep(5 * time.Second) // its tools are asked for
+		s.set(func() { s.deaf["tools/list"] = false })
+		asked := time.Now()
+		if err := c.Reconnect("stage"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Settle(t.Context(), "stage"); err != nil {
+			t.Fatal(err)
+		}
+		wantState(t, c, mcpclient.StateReady)
+		if at := s.attempts(); len(at) != 2 || !at[1].Equal(asked) {
+			t.Errorf("attempts at %v, asked for at %v", at, asked)
+		}
+	})
+}
+
+// The connections of conversations are replaced also while that for the list is made.
+func TestReconnectOfConversations(t *testing.T) {
+	s := newStage()
+	s.deaf["tools/list"] = true
+	server := s.config()
+	server.Sharing = mcpclient.SharingPerConversation
+	bubbleOf(t, server, nil, func(t *testing.T, c *mcpclient.Client) {
+		wantState(t, c, mcpclient.StateConnecting)
+		s.set(func() { s.deaf["tools/list"] = false })
+		if _, err := c.Call(t.Context(), "stage", "ping", nil, &mcpclient.CallOptions{Conversation: "a"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Reconnect("stage"); err != nil {
+			t.Fatal(err)
+		}
+		wantState(t, c, mcpclient.StateConnecting)
+		if n := len(s.attempts()); n != 3 {
+			t.Errorf("%d attempts", n)
+		}
+	})
+}
+
 func TestDisableEndsCalls(t *testing.T) {
 	s := newStage()
 	slowTool(s.server, time.Hour)
