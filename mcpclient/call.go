@@ -86,8 +86,8 @@ func (c *connection) call(ctx context.Context, tool string, args json.RawMessage
 			failed.OutcomeUnknown = failed.OutcomeUnknown || before.OutcomeUnknown
 		}
 		t, _ := c.tool(tool)
-		failed.repeatable = t.Annotations.Repeatable()
-		if try == maxTries || !failed.passing || ctx.Err() != nil || failed.OutcomeUnknown && !failed.repeatable {
+		failed.repeatable, failed.kept = t.Annotations.Repeatable(), c.conversation != ""
+		if try == maxTries || !failed.passing || ctx.Err() != nil || failed.OutcomeUnknown && (!failed.repeatable || failed.kept) {
 			return nil, failed
 		}
 		before = failed
@@ -156,7 +156,7 @@ func fromSDK(res *mcp.CallToolResult) (*Result, error) {
 
 // failedCall says what became of a call without a result, and draws the conclusions for
 // the connection.
-func (c *connection) failedCall(ctx context.Context, l *link, tool string, ex *exchange, err error, waited time.Duration) error {
+func (c *connection) failedCall(ctx context.Context, l *link, tool string, ex *exchange, err error, waited time.Duration) *CallError {
 	failed := c.callError(ctx, l, tool, ex, err)
 	_, raw, rpcErr := ex.state()
 	var status *statusError

@@ -40,11 +40,13 @@ type CallError struct {
 	OutcomeUnknown bool
 	// Tries is how often the call was made. It is made again, once, if the connection was
 	// lost and either the server did not get the call, or its tool declares itself
-	// read-only or idempotent.
+	// read-only or idempotent; with [SharingPerConversation] only the former, since what
+	// the server kept for the conversation is lost too.
 	Tries int
 
 	passing    bool // another try may succeed
 	repeatable bool // the tool says so
+	kept       bool // there is something between the calls of a conversation
 }
 
 // Error implements error.
@@ -52,7 +54,11 @@ func (e *CallError) Error() string {
 	msg := fmt.Sprintf("calling %s.%s: %v", e.Server, e.Tool, e.Err)
 	if e.OutcomeUnknown {
 		msg += "; the call may or may not have taken effect"
-		if e.passing && !e.repeatable {
+		switch {
+		case !e.passing:
+		case e.kept:
+			msg += ", and was not repeated, since what the server keeps for this conversation may be lost"
+		case !e.repeatable:
 			msg += ", and was not repeated, since the tool does not declare itself read-only or idempotent"
 		}
 	}

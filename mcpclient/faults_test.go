@@ -100,6 +100,23 @@ func TestRepeatedCalls(t *testing.T) {
 	}
 }
 
+// Nor is one made again on a connection of a conversation: the new server would answer
+// from what the old one has not left.
+func TestRepeatedCallsOfAConversation(t *testing.T) {
+	dir := t.TempDir()
+	leaktest.Check(t)
+	s := self("faulty")
+	s.Env["CRASHED"] = filepath.Join(dir, "crashed")
+	s.Sharing = mcpclient.SharingPerConversation
+	c := connect(t, hasty(t), s)
+	_, err := c.Call(testContext(t), "faulty", "read", nil, &mcpclient.CallOptions{Conversation: "a"})
+	var ce *mcpclient.CallError
+	if !errors.As(err, &ce) || !ce.OutcomeUnknown || ce.Tries != 1 {
+		t.Fatalf("error %v", err)
+	}
+	wantText(t, err.Error(), "what the server keeps for this conversation may be lost")
+}
+
 // A tool that may be repeated, of a server that dies each time: twice, and no more.
 func TestRepeatedInVain(t *testing.T) {
 	dir := t.TempDir()
