@@ -52,6 +52,7 @@ type request struct {
 	needs  func(Capabilities) bool
 	send   func(context.Context, *mcp.ClientSession) error
 	silent bool // the SDK may get by without an answer
+	reads  bool // it has no effect at the server
 }
 
 // ask sends a request and returns the result as the server wrote it. What the SDK
@@ -103,7 +104,10 @@ func (c *connection) ask(ctx context.Context, r request, opts *CallOptions) (jso
 	case err == nil:
 		err = errors.New("the answer was not seen")
 	}
-	return nil, c.failedCall(ctx, l.link, r.method, ex, err, time.Since(started))
+	failed := c.failedCall(ctx, l.link, r.method, ex, err, time.Since(started))
+	failed.passing = false // nobody tries again
+	failed.OutcomeUnknown = failed.OutcomeUnknown && !r.reads
+	return nil, failed
 }
 
 // decodeResult reads the result of a request.
@@ -251,6 +255,7 @@ func (c *Client) Complete(ctx context.Context, server string, r CompletionReques
 	raw, err := conn.ask(ctx, request{
 		method: method,
 		needs:  func(has Capabilities) bool { return has.Completions },
+		reads:  true,
 		send: func(ctx context.Context, session *mcp.ClientSession) error {
 			_, err := session.Complete(ctx, params)
 			return err

@@ -158,6 +158,32 @@ func TestFeatures(t *testing.T) {
 	})
 }
 
+// What only reads has no outcome that could be unknown, and none of it is a tool.
+func TestFeaturesOfAServerThatBreaks(t *testing.T) {
+	leaktest.Check(t)
+	s := featured()
+	inner := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s }, &mcp.StreamableHTTPOptions{Stateless: true, JSONResponse: true})
+	c := ready(t, mcpclient.Server{Name: "featured", URL: listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.Contains(r.Header.Get("Mcp-Method"), "resources/") || strings.Contains(r.Header.Get("Mcp-Method"), "prompts/") {
+			http.Error(w, "out of order", http.StatusInternalServerError)
+			return
+		}
+		inner.ServeHTTP(w, r)
+	}))})
+	for name, ask := range map[string]func() error{
+		"list":   func() error { _, err := c.Resources(t.Context(), "featured", nil); return err },
+		"read":   func() error { _, err := c.ReadResource(t.Context(), "featured", "mem://a", nil); return err },
+		"prompt": func() error { _, err := c.Prompt(t.Context(), "featured", "greet", nil, nil); return err },
+	} {
+		var failed *mcpclient.CallError
+		if err := ask(); !errors.As(err, &failed) || failed.OutcomeUnknown {
+			t.Errorf("%s: %v", name, err)
+		} else {
+			wantNoText(t, err.Error(), "the tool")
+		}
+	}
+}
+
 // A server that does not announce a feature is not asked for it.
 func TestNotOffered(t *testing.T) {
 	leaktest.Check(t)

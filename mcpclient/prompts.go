@@ -38,7 +38,7 @@ func (c *Client) Prompts(ctx context.Context, server string, opts *CallOptions) 
 	if err != nil {
 		return nil, err
 	}
-	return listAll(ctx, conn, opts, "prompts", request{method: "prompts/list", needs: hasPrompts},
+	return listAll(ctx, conn, opts, "prompts", request{method: "prompts/list", needs: hasPrompts, reads: true},
 		func(ctx context.Context, session *mcp.ClientSession, cursor string) error {
 			_, err := session.ListPrompts(ctx, &mcp.ListPromptsParams{Cursor: cursor})
 			return err
@@ -55,7 +55,7 @@ func (c *Client) Prompt(ctx context.Context, server, name string, args map[strin
 		return nil, err
 	}
 	const method = "prompts/get"
-	raw, err := conn.ask(ctx, request{method: method, needs: hasPrompts,
+	raw, err := conn.ask(ctx, request{method: method, needs: hasPrompts, reads: true,
 		send: func(ctx context.Context, session *mcp.ClientSession) error {
 			_, err := session.GetPrompt(ctx, &mcp.GetPromptParams{Name: name, Arguments: args})
 			return err

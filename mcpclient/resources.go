@@ -79,7 +79,7 @@ func (c *Client) Resources(ctx context.Context, server string, opts *CallOptions
 	if err != nil {
 		return nil, err
 	}
-	return listAll(ctx, conn, opts, "resources", request{method: "resources/list", needs: hasResources},
+	return listAll(ctx, conn, opts, "resources", request{method: "resources/list", needs: hasResources, reads: true},
 		func(ctx context.Context, session *mcp.ClientSession, cursor string) error {
 			_, err := session.ListResources(ctx, &mcp.ListResourcesParams{Cursor: cursor})
 			return err
@@ -94,7 +94,7 @@ func (c *Client) ResourceTemplates(ctx context.Context, server string, opts *Cal
 	if err != nil {
 		return nil, err
 	}
-	return listAll(ctx, conn, opts, "resourceTemplates", request{method: "resources/templates/list", needs: hasResources},
+	return listAll(ctx, conn, opts, "resourceTemplates", request{method: "resources/templates/list", needs: hasResources, reads: true},
 		func(ctx context.Context, session *mcp.ClientSession, cursor string) error {
 			_, err := session.ListResourceTemplates(ctx, &mcp.ListResourceTemplatesParams{Cursor: cursor})
 			return err
@@ -110,7 +110,7 @@ func (c *Client) ReadResource(ctx context.Context, server, uri string, opts *Cal
 		return nil, err
 	}
 	const method = "resources/read"
-	raw, err := conn.ask(ctx, request{method: method, needs: hasResources,
+	raw, err := conn.ask(ctx, request{method: method, needs: hasResources, reads: true,
 		send: func(ctx context.Context, session *mcp.ClientSession) error {
 			_, err := session.ReadResource(ctx, &mcp.ReadResourceParams{URI: uri})
 			return err
