@@ -28,7 +28,7 @@ func (c *connection) acquire(ctx context.Context) (*use, error) {
 		c.mu.Unlock()
 		switch {
 		case state == StateClosed:
-			return nil, ErrClosed
+			return nil, context.Cause(c.calls)
 		case state == StateDisabled:
 			return nil, fmt.Errorf("%w: %q is disabled", ErrUnavailable, c.server.Name)
 		case state == StateFailed:
@@ -49,7 +49,7 @@ func (c *connection) acquire(ctx context.Context) (*use, error) {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("%w: %q is still connecting: %w", ErrUnavailable, c.server.Name, context.Cause(ctx))
 		case <-c.calls.Done():
-			return nil, ErrClosed
+			return nil, context.Cause(c.calls)
 		}
 	}
 }

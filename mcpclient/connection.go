@@ -166,7 +166,7 @@ func (c *connection) stop(state State, cause error) error {
 	errs := slices.Clone(c.unclosed)
 	c.mu.Unlock()
 	if c.pool != nil {
-		errs = append(errs, c.pool.finish())
+		errs = append(errs, c.pool.finish(cause))
 	}
 	return errors.Join(errs...)
 }

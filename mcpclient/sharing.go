@@ -115,7 +115,7 @@ func (p *pool) give(conversation string, m *member) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if m.calls == 0 && p.members[conversation] == m {
-			p.end(conversation)
+			p.end(conversation, errReleased)
 		}
 	})
 }
@@ -130,20 +130,27 @@ func (p *pool) evict() bool {
 		}
 	}
 	if found {
-		p.end(oldest)
+		p.end(oldest, errReleased)
 	}
 	return found
 }
 
-// end ends a connection in the background. It is called with the lock.
-func (p *pool) end(conversation string) {
+// errReleased ends the calls of a conversation that is over.
+var errReleased = errors.New("the conversation's connection was ended")
+
+// end ends a connection in the background. It is called with the lock. The cause is what
+// calls return.
+func (p *pool) end(conversation string, cause error) {
+	if cause != ErrClosed { // the client is of use still
+		cause = fmt.Errorf("%w: %w", ErrUnavailable, cause)
+	}
 	m := p.members[conversation]
 	delete(p.members, conversation)
 	if m.idle != nil {
 		m.idle.Stop()
 	}
 	p.ending.Go(func() {
-		if err := m.stop(StateClosed, ErrClosed); err != nil {
+		if err := m.stop(StateClosed, cause); err != nil {
 			p.mu.Lock()
 			defer p.mu.Unlock()
 			if len(p.errs) < maxUnclosed {
@@ -158,7 +165,7 @@ func (p *pool) release(conversation string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.members[conversation] != nil {
-		p.end(conversation)
+		p.end(conversation, errReleased)
 	}
 }
 
@@ -169,11 +176,11 @@ func (p *pool) begin() {
 	p.open = true
 }
 
-func (p *pool) finish() error {
+func (p *pool) finish(cause error) error {
 	p.mu.Lock()
 	p.open = false
 	for conversation := range p.members {
-		p.end(conversation)
+		p.end(conversation, cause)
 	}
 	p.mu.Unlock()
 	p.ending.Wait()

@@ -481,3 +481,30 @@ func TestDisableEndsCalls(t *testing.T) {
 		}
 	})
 }
+
+// Calls on a connection that is a conversation's own end for the same reasons as others.
+func TestEndOfAConversationEndsItsCalls(t *testing.T) {
+	for want, end := range map[string]func(*mcpclient.Client) error{
+		"the server was disabled":                 func(c *mcpclient.Client) error { return c.Disable("stage") },
+		"the conversation's connection was ended": func(c *mcpclient.Client) error { c.Release("a"); return nil },
+	} {
+		s := newStage()
+		slowTool(s.server, time.Hour)
+		server := s.config()
+		server.Sharing = mcpclient.SharingPerConversation
+		bubbleOf(t, server, nil, func(t *testing.T, c *mcpclient.Client) {
+			done := make(chan error, 1)
+			go func() {
+				_, err := c.Call(context.Background(), "stage", "slow", nil, &mcpclient.CallOptions{Conversation: "a"})
+				done <- err
+			}()
+			synctest.Wait()
+			if err := end(c); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; !errors.Is(err, mcpclient.ErrUnavailable) || errors.Is(err, mcpclient.ErrClosed) || !strings.Contains(err.Error(), want) {
+				t.Errorf("error %v, want %q", err, want)
+			}
+		})
+	}
+}
