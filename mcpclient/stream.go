@@ -56,10 +56,11 @@ func (rt *roundTripper) listen(req *http.Request) *http.Response {
 	stop := context.AfterFunc(rt.life, cancel)
 	r, w := io.Pipe()
 	s := &standalone{rt: rt, req: req.Clone(ctx), pipe: w}
+	least, most := streamPauseMin, streamPauseMax
 	go func() {
 		defer cancel()
 		defer stop()
-		w.CloseWithError(s.run(ctx))
+		w.CloseWithError(s.run(ctx, least, most))
 	}()
 	return &http.Response{
 		StatusCode: http.StatusOK, Status: "200 OK", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Request: req,
@@ -68,17 +69,17 @@ func (rt *roundTripper) listen(req *http.Request) *http.Response {
 	}
 }
 
-// run returns when ctx is done; a server without the stream is one on which nothing
-// comes.
-func (s *standalone) run(ctx context.Context) error {
-	for pause := streamPauseMin; ; pause = min(2*pause, streamPauseMax) {
+// run returns when ctx is done, and pauses between streams; a server without the stream
+// is one on which nothing comes.
+func (s *standalone) run(ctx context.Context, least, most time.Duration) error {
+	for pause := least; ; pause = min(2*pause, most) {
 		start := time.Now()
 		if !s.once(ctx) {
 			s.rt.mute()
 			<-ctx.Done()
 		}
 		if time.Since(start) >= streamSteady {
-			pause = streamPauseMin
+			pause = least
 		}
 		select {
 		case <-ctx.Done():
