@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -91,7 +92,7 @@ func newBaseTransport() *http.Transport {
 
 // newOAuthClient returns the client for requests to authorization servers. Where
 // these are is the server's word, so none of the server's headers goes there, and
-// none of the requests to link-local addresses, where clouds have credentials.
+// none of the requests to where clouds have credentials.
 func newOAuthClient(t *TLS) (*http.Client, error) {
 	base := newBaseTransport()
 	var err error
@@ -99,13 +100,39 @@ func newOAuthClient(t *TLS) (*http.Client, error) {
 		return nil, err
 	}
 	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
-		if at, err := netip.ParseAddrPort(address); err == nil && at.Addr().Unmap().IsLinkLocalUnicast() {
-			return errors.New("an authorization server at a link-local address is not asked")
+		at, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return nil
 		}
-		return nil
+		return checkAuthorizationServer(at.Addr())
 	}}
 	base.DialContext = dialer.DialContext
 	base.MaxIdleConnsPerHost = -1 // these are rare, and nobody closes the client
 	base.DisableKeepAlives = true
-	return &http.Client{Transport: base, Timeout: 30 * time.Second}, nil
+	return &http.Client{Transport: beforeProxy{base}, Timeout: 30 * time.Second}, nil
+}
+
+// beforeProxy checks the address in the URL, since behind a proxy no other is seen here.
+type beforeProxy struct{ *http.Transport }
+
+// RoundTrip implements http.RoundTripper.
+func (b beforeProxy) RoundTrip(req *http.Request) (*http.Response, error) {
+	if at, err := netip.ParseAddr(req.URL.Hostname()); err == nil {
+		if err := checkAuthorizationServer(at); err != nil {
+			return nil, err
+		}
+	}
+	return b.Transport.RoundTrip(req)
+}
+
+// metadataServices are where clouds have credentials, beside the link-local addresses:
+// AWS and Alibaba Cloud.
+var metadataServices = []netip.Addr{netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("100.100.100.200")}
+
+// checkAuthorizationServer refuses the addresses where none can be.
+func checkAuthorizationServer(at netip.Addr) error {
+	if at = at.Unmap(); at.IsLinkLocalUnicast() || slices.Contains(metadataServices, at) {
+		return errors.New("an authorization server at a link-local address, or where a cloud has credentials, is not asked")
+	}
+	return nil
 }
