@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -25,11 +26,11 @@ var secretNames = []string{
 // secretWords are whole names, since they are parts of many harmless ones.
 var secretWords = map[string]bool{"pwd": true, "pass": true, "auth": true, "pin": true, "sig": true}
 
-// harmless are parts of names that would be secret otherwise: of lists that go on, and
-// of how many tokens a model may use.
-var harmless = []string{"pagetoken", "nexttoken", "continuationtoken", "synctoken", "maxtoken", "tokencount"}
+// harmless are parts of names that would be secret otherwise: of lists that go on.
+var harmless = []string{"pagetoken", "nexttoken", "continuationtoken", "synctoken"}
 
-// Secret tells whether a field or parameter of this name holds a secret.
+// Secret tells whether a field or parameter of this name holds a secret. Numbers may be
+// exempt; see [counts].
 func Secret(name string) bool {
 	folded := fold(name)
 	if secretWords[folded] {
@@ -38,13 +39,18 @@ func Secret(name string) bool {
 	for _, part := range harmless {
 		folded = strings.ReplaceAll(folded, part, "")
 	}
-	folded = strings.TrimSuffix(folded, "tokens")
 	for _, part := range secretNames {
 		if strings.Contains(folded, part) {
 			return true
 		}
 	}
 	return false
+}
+
+// counts tells whether numbers of this name say how many tokens a model uses or may use.
+func counts(name string) bool {
+	folded := fold(name)
+	return strings.HasSuffix(folded, "tokens") || strings.Contains(folded, "maxtoken") || strings.Contains(folded, "tokencount")
 }
 
 // fold makes API-Key, api_key and apiKey the same.
@@ -71,28 +77,42 @@ var (
 		`\bnpm_[a-z0-9]{30,}|\bhf_[a-z0-9]{20,}|` +
 		`-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[^-]|-[^-])*(?:-----END [A-Z ]*PRIVATE KEY-----)?)`)
 
-	// assignments are "password=x" and "api_key: x" in running text.
-	assignments = regexp.MustCompile(`(?i)\b([a-z][a-z0-9_.-]{2,40})(\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s"',;&]+)`)
+	// assignments are "password=x" and "api_key: x" in running text, and the same in JSON
+	// there, which may itself be within a string or cut off.
+	assignments = regexp.MustCompile(`(?i)\b([a-z][a-z0-9_.-]{2,40})(` + sign + `[=:]\s*)(` + quoted + `|[{[][^}\]]*[}\]]?|[^\s"',;&]+)`)
+
+	// headers are those whose value goes on to the end of the line. The scheme stays.
+	headers = regexp.MustCompile(`(?i)\b((?:authorization|cookie)` + sign + `:\s*(?:(?:bearer|basic|token|digest|negotiate)\s+)?)(?:` + quoted + `|[^\r\n]+)`)
+
+	number = regexp.MustCompile(`^[0-9.]+$`)
+)
+
+const (
+	sign   = `\\*["']?\s*`                                               // what is between a name and = or :
+	quoted = `\\+"[^"]*(?:"|$)|"(?:[^"\\]|\\.)*(?:"|\\?$)|'[^']*(?:'|$)` // a text in quotes
 )
 
 // Text returns the text without what looks like a secret.
 func Text(s string) string {
 	s = urls.ReplaceAllStringFunc(s, redactURL)
 	s = tokens.ReplaceAllString(s, "${1}"+Mark)
+	s = headers.ReplaceAllString(s, "${1}"+Mark)
 	return assignments.ReplaceAllStringFunc(s, func(found string) string {
 		parts := assignments.FindStringSubmatch(found)
-		if !Secret(parts[1]) || strings.HasPrefix(parts[3], Mark) || isScheme(parts[3]) {
+		name, value := parts[1], parts[3]
+		switch {
+		case !Secret(name), counts(name) && number.MatchString(strings.TrimRight(value, "}]")), strings.HasPrefix(value, Mark), isPlain(value):
 			return found
 		}
-		return parts[1] + parts[2] + Mark
+		return name + parts[2] + Mark
 	})
 }
 
-// isScheme tells whether the value of "Authorization:" goes on after a space, where
-// tokens has found it.
-func isScheme(value string) bool {
-	switch strings.ToLower(value) {
-	case "bearer", "basic", "token":
+// isPlain tells whether a value is none of its own: the scheme of an authorization, after
+// which tokens or headers has found it, or a constant of JSON.
+func isPlain(value string) bool {
+	switch strings.ToLower(strings.TrimRight(value, "}]")) {
+	case "bearer", "basic", "token", "digest", "negotiate", "true", "false", "null":
 		return true
 	}
 	return false
@@ -159,21 +179,57 @@ func JSON(raw json.RawMessage) json.RawMessage {
 func clean(value any) any {
 	switch v := value.(type) {
 	case string:
+		if inner := json.RawMessage(v); json.Valid(inner) {
+			if found := JSON(inner); bytes.Contains(found, []byte(Mark)) {
+				return string(found)
+			}
+		}
 		return Text(v)
 	case []any:
 		for i := range v {
 			v[i] = clean(v[i])
 		}
 	case map[string]any:
+		named := isNamed(v)
 		for name, inner := range v {
-			if Secret(name) {
-				if inner != nil && inner != false && inner != true {
-					v[name] = Mark
-				}
-				continue
+			switch {
+			case inner == nil, inner == false, inner == true:
+			case named && fold(name) == "value", Secret(name) && !(counts(name) && isNumeric(inner)):
+				v[name] = Mark
+			default:
+				v[name] = clean(inner)
 			}
-			v[name] = clean(inner)
 		}
 	}
 	return value
+}
+
+// isNamed tells whether an object is a pair of a name and a value, such as a header, whose
+// value is secret.
+func isNamed(object map[string]any) bool {
+	for key, value := range object {
+		name, ok := value.(string)
+		if folded := fold(key); ok && (folded == "name" || folded == "key") && Secret(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// isNumeric tells whether there are numbers only in a value.
+func isNumeric(value any) bool {
+	switch v := value.(type) {
+	case json.Number:
+		return true
+	case []any:
+		return !slices.ContainsFunc(v, func(inner any) bool { return !isNumeric(inner) })
+	case map[string]any:
+		for _, inner := range v {
+			if !isNumeric(inner) {
+				return false
+			}
+		}
+		return true
+	}
+	return false
 }
