@@ -86,6 +86,7 @@
 package conductor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,6 +109,13 @@ import (
 // Version is the version of the library.
 const Version = mcpclient.Version
 
+// The bounds on what a program gives back if [Options] do not say others: a model that
+// reads more has no room left for the conversation.
+const (
+	DefaultMaxValue  = 64 << 10 // bytes of a value before a preview stands for it
+	DefaultMaxOutput = 32 << 10 // bytes of stdout and of stderr
+)
+
 // ErrClosed is returned by the methods of a [Conductor] after Close.
 var ErrClosed = errors.New("conductor is closed")
 
@@ -123,7 +131,8 @@ type Options struct {
 	Catalog catalog.Options
 	// NoLearning keeps the search from learning from successful calls.
 	NoLearning bool
-	// Sandbox configures the runs.
+	// Sandbox configures the runs. What goes back to a model is bounded more than the
+	// package's own defaults do: zero means [DefaultMaxValue] and [DefaultMaxOutput].
 	Sandbox sandbox.Options
 	// Store keeps the conversations, and what is learned from calls and results, for
 	// later and for other replicas. nil means the one at StoreURL.
@@ -217,6 +226,8 @@ func New(ctx context.Context, options *Options) (*Conductor, error) {
 		c.opts = *options
 		c.opts.Servers = slices.Clone(options.Servers)
 	}
+	c.opts.Sandbox.MaxValue = cmp.Or(c.opts.Sandbox.MaxValue, DefaultMaxValue)
+	c.opts.Sandbox.MaxOutput = cmp.Or(c.opts.Sandbox.MaxOutput, DefaultMaxOutput)
 	if c.opts.Logger == nil {
 		c.opts.Logger = slog.New(slog.DiscardHandler)
 	}

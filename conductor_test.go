@@ -723,3 +723,19 @@ func TestConcurrentRuns(t *testing.T) {
 		}
 	}
 }
+
+// What goes back to a model leaves it room; the host can have the whole.
+func TestLargeValue(t *testing.T) {
+	c := newConductor(t, nil)
+	result := execute(t, newConversation(t, c), `console.log("y".repeat(50_000)); return "x".repeat(70_000)`)
+	var preview struct {
+		Truncated bool
+		Bytes     int
+	}
+	if err := json.Unmarshal(result.Value, &preview); err != nil {
+		t.Fatal(err)
+	}
+	if !preview.Truncated || preview.Bytes != 70_002 || len(result.Whole) != 70_002 || len(result.Stdout) > conductor.DefaultMaxOutput+200 {
+		t.Errorf("value %.100s, whole of %d bytes, stdout of %d", result.Value, len(result.Whole), len(result.Stdout))
+	}
+}
