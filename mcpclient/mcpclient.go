@@ -63,7 +63,8 @@
 // # Security
 //
 // A stdio server gets a minimal environment (see [Server]), its own process
-// group, and is killed with its group when the client closes. What servers send
+// group, and is killed with its group when the client closes (on Windows alone; see
+// [Server.Command]). What servers send
 // is bounded: one message or response at 64 MiB, the tool list by
 // [Options.MaxTools]. Headers, user names, passwords and query values of a URL
 // go to the host of that URL only, also after a redirect, and never appear in
@@ -119,7 +120,9 @@ type Server struct {
 	Name string
 
 	// Command is the program of a stdio server: a path, or a name that is looked
-	// up in this process's PATH.
+	// up in this process's PATH. On Windows only this process is ended with the client,
+	// and not what it started: give the program itself (node, python) and not a script
+	// that starts it, such as npx.cmd.
 	Command string
 	// Args are the arguments of Command.
 	Args []string
