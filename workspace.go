@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path"
@@ -61,8 +62,8 @@ var ErrNoWorkspace = errors.New("conversations have no workspaces here: set Opti
 // workspaces is what a Conductor keeps of [Workspaces].
 type workspaces struct {
 	Workspaces
-	keep   time.Duration // less than zero: for ever
-	writes sync.Mutex    // makes a look at the quota and what is written or removed after it one
+	keep   time.Duration  // less than zero: for ever
+	writes [64]sync.Mutex // see lock
 
 	mu   sync.Mutex
 	runs []*workspaceRun // those under way
@@ -97,6 +98,14 @@ func newWorkspaces(o *Options) (*workspaces, error) {
 		return nil, fmt.Errorf("conductor: Options.Workspaces: %w", err)
 	}
 	return w, nil
+}
+
+// lock makes a look at a workspace and what is written or removed after it one. A few
+// workspaces share each lock.
+func (w *workspaces) lock(dir string) (unlock func()) {
+	l := &w.writes[crc32.ChecksumIEEE([]byte(dir))%uint32(len(w.writes))]
+	l.Lock()
+	return l.Unlock
 }
 
 // The entries of a conversation's own folder, which programs cannot see.
@@ -276,8 +285,7 @@ func (w *Workspace) WriteFile(name string, data []byte) (err error) {
 		return err
 	}
 	defer root.Close()
-	w.w.writes.Lock()
-	defer w.w.writes.Unlock()
+	defer w.w.lock(w.dir)()
 	if err := w.fits(root, name, int64(len(data))); err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ type workspaceRun struct {
 	most    usage
 	running *sandbox.Running // nil if the program did not begin
 	stop    func()           // ends the watcher and waits for it
-	before  *look            // and what the host has written since; with w.writes held
+	before  *look            // and what the host has written since; with the lock of dir held
 
 	caught atomic.Pointer[usage] // what was found when there was too much
 }
@@ -53,8 +53,7 @@ const (
 
 // start looks at the workspace and watches it until end is called.
 func (r *workspaceRun) start(running *sandbox.Running) error {
-	r.w.writes.Lock()
-	defer r.w.writes.Unlock()
+	defer r.w.lock(r.dir)()
 	before, err := r.w.look(r.dir)
 	if err != nil {
 		return err
@@ -126,7 +125,7 @@ func (w *workspaces) in(dir string) []*workspaceRun {
 	return runs
 }
 
-// wrote lets the runs under way know a file of the host's. w.writes is held.
+// wrote lets the runs under way know a file of the host's. The lock of dir is held.
 func (w *workspaces) wrote(dir, name string, file fileLook) {
 	for _, r := range w.in(dir) {
 		r.before.files[name] = file
@@ -157,8 +156,7 @@ func (r *workspaceRun) end(result *Result) error {
 	if r.running == nil {
 		return nil
 	}
-	r.w.writes.Lock()
-	defer r.w.writes.Unlock()
+	defer r.w.lock(r.dir)()
 	after, err := r.w.look(r.dir)
 	if err == nil {
 		r.w.check(r.dir, after.usage())
