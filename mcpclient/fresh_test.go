@@ -2,6 +2,7 @@ package mcpclient_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -103,16 +104,17 @@ func TestRelist(t *testing.T) {
 
 func TestProgressExtendsTheDeadline(t *testing.T) {
 	tests := []struct {
-		name           string
-		takes          time.Duration
-		limit, most    time.Duration
-		want           time.Duration // until the call ends
-		listens, fails bool
+		name        string
+		takes       time.Duration
+		limit, most time.Duration
+		want        time.Duration // until the call ends
+		listens     bool
+		fails       string // what the error says
 	}{
-		{"not asked for", 20 * time.Second, 5500 * time.Millisecond, 0, 5500 * time.Millisecond, true, true},
-		{"each report extends it", 20 * time.Second, 5500 * time.Millisecond, time.Minute, 20 * time.Second, true, false},
-		{"without a listener too", 20 * time.Second, 5500 * time.Millisecond, time.Minute, 20 * time.Second, false, false},
-		{"up to the bound", time.Hour, 5500 * time.Millisecond, time.Minute, time.Minute, true, true},
+		{"not asked for", 20 * time.Second, 5500 * time.Millisecond, 0, 5500 * time.Millisecond, true, "the server did not answer within 5.5s"},
+		{"each report extends it", 20 * time.Second, 5500 * time.Millisecond, time.Minute, 20 * time.Second, true, ""},
+		{"without a listener too", 20 * time.Second, 5500 * time.Millisecond, time.Minute, 20 * time.Second, false, ""},
+		{"up to the bound", time.Hour, 5500 * time.Millisecond, time.Minute, time.Minute, true, "the server reported progress, and did not answer within 1m0s"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -128,7 +130,7 @@ func TestProgressExtendsTheDeadline(t *testing.T) {
 				}
 				begun := time.Now()
 				_, err := c.Call(t.Context(), "stage", "slow", nil, opts)
-				if took := time.Since(begun); took != tt.want || (err != nil) != tt.fails || err != nil && !errors.Is(err, context.DeadlineExceeded) {
+				if took := time.Since(begun); took != tt.want || (err != nil) != (tt.fails != "") || err != nil && (!errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), tt.fails)) {
 					t.Errorf("after %v: %v", took, err)
 				}
 				if tt.listens && (len(reports) < 5 || reports[2] != mcpclient.Progress{Progress: 3, Total: tt.takes.Seconds(), Message: "step"}) {
@@ -137,6 +139,22 @@ func TestProgressExtendsTheDeadline(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A server that begins to report progress and falls silent has no more than one step.
+func TestProgressThatStops(t *testing.T) {
+	s := newStage()
+	s.server.AddTool(&mcp.Tool{Name: "stuck", InputSchema: json.RawMessage(`{"type":"object"}`)}, func(ctx context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		_ = r.Session.NotifyProgress(ctx, &mcp.ProgressNotificationParams{ProgressToken: r.Params.GetProgressToken(), Progress: 1})
+		<-ctx.Done()
+		return nil, ctx.Err()
+	})
+	bubble(t, s, &mcpclient.Options{CallTimeout: 5 * time.Second, MaxCallTimeout: time.Hour}, func(t *testing.T, c *mcpclient.Client) {
+		_, err := c.Call(t.Context(), "stage", "stuck", nil, nil)
+		if err == nil || !strings.Contains(err.Error(), "the server did not answer, nor report more progress, within 5s") {
+			t.Errorf("error %v", err)
+		}
+	})
 }
 
 // A call with a time of its own, and one that waits for its turn: the time runs from

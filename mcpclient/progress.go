@@ -3,6 +3,7 @@ package mcpclient
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -10,21 +11,33 @@ import (
 
 // deadline ends a context after a time that can be extended up to a bound.
 type deadline struct {
-	step  time.Duration
-	last  time.Time // zero if it cannot be extended
-	end   context.CancelCauseFunc
-	timer *time.Timer
+	step, most time.Duration
+	last       time.Time // zero if it cannot be extended
+	extended   atomic.Bool
+	end        context.CancelCauseFunc
+	timer      *time.Timer
 }
 
 // newDeadline returns a context that ends after step, or, if it is extended, after most.
 func newDeadline(ctx context.Context, step, most time.Duration) (context.Context, *deadline) {
 	ctx, end := context.WithCancelCause(ctx)
-	d := &deadline{step: step, end: end}
+	d := &deadline{step: step, most: most, end: end}
 	if most > step {
 		d.last = time.Now().Add(most)
 	}
-	d.timer = time.AfterFunc(step, func() { end(&timeoutError{what: "the server did not answer", d: step}) })
+	d.timer = time.AfterFunc(step, func() { end(d.late()) })
 	return ctx, d
+}
+
+// late says how long the server had.
+func (d *deadline) late() error {
+	switch {
+	case !d.extended.Load():
+		return &timeoutError{what: "the server did not answer", d: d.step}
+	case time.Now().Before(d.last):
+		return &timeoutError{what: "the server did not answer, nor report more progress,", d: d.step}
+	}
+	return &timeoutError{what: "the server reported progress, and did not answer", d: d.most}
 }
 
 func (d *deadline) extends() bool { return !d.last.IsZero() }
@@ -32,6 +45,7 @@ func (d *deadline) extends() bool { return !d.last.IsZero() }
 // extend begins the step anew, as far as the bound allows.
 func (d *deadline) extend() {
 	if d.extends() {
+		d.extended.Store(true)
 		d.timer.Reset(max(0, min(d.step, time.Until(d.last))))
 	}
 }
