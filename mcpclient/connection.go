@@ -156,7 +156,7 @@ func (c *connection) stop(state State, cause error) error {
 		<-c.ceased
 		c.cease = nil
 	}
-	if c.currently() != state {
+	if now := c.currently(); now != state && now != StateClosed {
 		c.become(state, nil, func() {
 			c.tools, c.failures, c.circuit, c.next, c.notBefore = nil, 0, 0, time.Time{}, time.Time{}
 		})

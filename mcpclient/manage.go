@@ -56,16 +56,18 @@ func (c *Client) insert(conn *connection) error {
 
 // Remove ends a server and forgets it. Calls that are running return [ErrClosed]. It
 // waits until nothing of the server is left, and returns what could not be ended, or
-// [ErrUnknownServer].
+// [ErrUnknownServer]. Its name is free when Remove returns.
 func (c *Client) Remove(server string) error {
 	conn, err := c.find(server)
 	if err != nil {
 		return err
 	}
+	err = conn.end()
 	c.mu.Lock()
+	defer c.mu.Unlock()
+	// Only now, so that the host hears of its end before it does of a new one's beginning.
 	c.conns = slices.DeleteFunc(slices.Clone(c.conns), func(other *connection) bool { return other == conn })
-	c.mu.Unlock()
-	return conn.end()
+	return err
 }
 
 // Disable ends a server, which stays in [Client.Status] and can be enabled again. It

@@ -396,6 +396,34 @@ func TestReadyWithoutAnswers(t *testing.T) {
 	})
 }
 
+// A name is free when the host was told that its server is closed, and not before.
+func TestRemoveAndAdd(t *testing.T) {
+	s := newStage()
+	var client *mcpclient.Client
+	opts := &mcpclient.Options{OnChange: func(status mcpclient.Status, _ []mcpclient.Tool) {
+		if status.State == mcpclient.StateClosed {
+			early := make(chan error, 1)
+			go func() { early <- client.Add(context.Background(), s.config()) }()
+			if err := <-early; err == nil || !strings.Contains(err.Error(), "used already") {
+				t.Errorf("Add: %v", err)
+			}
+		}
+	}}
+	bubble(t, s, opts, func(t *testing.T, c *mcpclient.Client) {
+		client = c
+		if err := c.Remove("stage"); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Disable("stage"); !errors.Is(err, mcpclient.ErrUnknownServer) {
+			t.Errorf("Disable: %v", err)
+		}
+		if err := c.Add(t.Context(), s.config()); err != nil {
+			t.Fatal(err)
+		}
+		wantState(t, c, mcpclient.StateReady)
+	})
+}
+
 // Reconnect leaves calls that are under way to the old connection.
 func TestReconnectDrains(t *testing.T) {
 	s := newStage()
