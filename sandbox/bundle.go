@@ -222,6 +222,16 @@ const (
 	prologue     = `"use strict";const ` + metaVariable + ` = {__proto__: null, main: true, url: "file:///program.ts"}, ` + builtinsVariable + ` = {};`
 )
 
+// defines replaces import.meta where there is one: with any replacement esbuild copies a
+// table of all names that mean something in JavaScript.
+func defines(p *Program) map[string]string {
+	const meta = "import.meta"
+	if !strings.Contains(p.Code, meta) && !slices.ContainsFunc(p.Modules, func(m Module) bool { return strings.Contains(m.Source, meta) }) {
+		return nil
+	}
+	return map[string]string{meta: metaVariable}
+}
+
 // join makes one function body of the transformed program and the virtual modules
 // that it imports. Not a module: Deno would parse it once more, in its own loader,
 // which costs a small program more than everything else.
@@ -248,7 +258,7 @@ func (b *bundle) join(ctx context.Context, p *Program, packages *deps.Set, wrapp
 		SourcesContent: api.SourcesContentExclude,
 		LegalComments:  api.LegalCommentsNone,
 		Outfile:        "bundle.js",
-		Define:         map[string]string{"import.meta": metaVariable},
+		Define:         defines(p),
 		Banner:         map[string]string{"js": prologue},
 		Footer:         map[string]string{"js": "//# sourceURL=" + bundleName},
 		TreeShaking:    api.TreeShakingTrue,

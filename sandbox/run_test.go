@@ -23,6 +23,7 @@ func TestValue(t *testing.T) {
 		{"last expression", "const a = 20;\na + 1;", `21`},
 		{"last expression over several lines", "const a = 1;\n({\n  a,\n  b: [1,\n    2],\n})", `{"a":1,"b":[1,2]}`},
 		{"last expression is a call with a callback", "[1, 2].map((n) => {\n  return n * 2;\n})", `[2,4]`},
+		{"import.meta", "if (import.meta.main) return import.meta.url", `"file:///program.ts"`},
 		{"decorators", "function twice(f: any, _: any) { return function (this: any) { return 2 * f.call(this) } }\nclass A { @twice m() { return 7 } }\nreturn new A().m()", `14`},
 		{"last expression is awaited", "async function f() { return 5 }\nawait f()", `5`},
 		{"last expression is a promise", "Promise.resolve(6)", `6`},
