@@ -121,6 +121,7 @@ func (r *programRun) make(ctx context.Context, call sandbox.Call) (json.RawMessa
 		c.recordEnd(ctx, record, time.Since(started), &mcpclient.Result{}, err)
 		return value, err
 	}
+	server := c.generator(t.Server)
 	result, err := c.client.Call(ctx, t.Server, t.Name, call.Args, &mcpclient.CallOptions{
 		Conversation: r.v.id, OnProgress: r.progress(t.ID()),
 	})
@@ -128,13 +129,12 @@ func (r *programRun) make(ctx context.Context, call sandbox.Call) (json.RawMessa
 	if err != nil {
 		return nil, err
 	}
-	server := c.generator(t.Server)
 	if result.IsError {
 		return nil, toolError(t.ID(), server.Signature(t.Name), result)
 	}
 	value, err := toolValue(result, server.WrapsResult(t.Name))
 	if err == nil {
-		c.observe(&t, value)
+		c.observe(server, &t, value)
 	}
 	return value, err
 }

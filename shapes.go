@@ -41,7 +41,7 @@ type observed struct {
 // observe learns what the results of a tool look like that declares no output: the
 // structure, and never a value. The next time that the tool is loaded, or a program
 // is checked, its declaration shows it.
-func (c *Conductor) observe(t *codegen.Tool, value json.RawMessage) {
+func (c *Conductor) observe(server *codegen.Server, t *codegen.Tool, value json.RawMessage) {
 	if len(t.OutputSchema) > 0 {
 		return
 	}
@@ -49,7 +49,10 @@ func (c *Conductor) observe(t *codegen.Tool, value json.RawMessage) {
 	if seen == nil {
 		return
 	}
-	of := shapeOf{t.Name, codegen.SchemaHash(*t)}
+	of := shapeOf{t.Name, server.SchemaHash(t.Name)}
+	if of.hash == "" {
+		return // the server has been removed
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o := c.observedOf(t.Server)

@@ -169,8 +169,8 @@ func importable(p *Program, specifier string, packages *deps.Set) bool {
 	if slices.ContainsFunc(p.Modules, func(m Module) bool { return m.Specifier == name }) {
 		return true
 	}
-	if strings.HasPrefix(specifier, "node:") {
-		return len(specifier) > len("node:")
+	if builtinSpecifier.MatchString(specifier) {
+		return true
 	}
 	if packages == nil {
 		return false

@@ -13,11 +13,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"os"
 	"strings"
 	"time"
 
+	"github.com/conductor/conductor/internal/oauthtest"
 	"github.com/conductor/conductor/mcpclient"
 )
 
@@ -167,18 +167,6 @@ func login(name string, given *instructions) *mcpclient.OAuth {
 		ClientMetadataURL: "https://conformance-test.local/client-metadata.json",
 		ClientID:          given.ClientID,
 		ClientSecret:      given.ClientSecret,
-		Authorize: func(ctx context.Context, authorizationURL string) (string, error) {
-			client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-			req, err := http.NewRequestWithContext(ctx, http.MethodGet, authorizationURL, nil)
-			if err != nil {
-				return "", err
-			}
-			resp, err := client.Do(req)
-			if err != nil {
-				return "", err
-			}
-			defer resp.Body.Close()
-			return resp.Header.Get("Location"), nil
-		},
+		Authorize:         oauthtest.Agree,
 	}
 }
