@@ -83,7 +83,7 @@ func (s *Sandbox) linkAndCheck(ctx context.Context, p *Program, profile *prepare
 func (s *Sandbox) checkTypes(ctx context.Context, p *Program, profile *prepared, b *bundle) ([]ProgramError, error) {
 	lines := strings.Count(b.program, "\n") + 1
 	program := &typecheck.Program{
-		Wrapped: b.layout,
+		Wrapped: b.checked,
 		UserLine: func(line int) int {
 			if line == lines+1 || line > 2*lines+1 {
 				return 0 // the wrapper's own

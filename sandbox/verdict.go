@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -168,23 +167,4 @@ func (r *run) verdictOfExit() (Phase, *ProgramError) {
 	e := &ProgramError{Message: fmt.Sprintf("the process ended with status %d before the program returned", state.ExitCode())}
 	e.Hint = "do not call Deno.exit or process.exit: return the value"
 	return PhaseRuntimeError, e
-}
-
-// stackFrame matches a stack frame of the program, in Deno's words and in V8's, or
-// the place in the module that the harness makes of it to find a mistake.
-var stackFrame = regexp.MustCompile(`(\b` + regexp.QuoteMeta(bundleName) + `(?:, <anonymous>)?|blob:[^\s()]*):(\d+):(\d+)`)
-
-// locate returns the innermost position of a stack that is in the program's text.
-func (b *bundle) locate(stack string) (line, column int) {
-	for _, m := range stackFrame.FindAllStringSubmatch(stack, -1) {
-		l, _ := strconv.Atoi(m[2])
-		c, _ := strconv.Atoi(m[3])
-		if strings.HasPrefix(m[1], bundleName) {
-			l -= headerLines
-		}
-		if line, column = originalPosition(b.sourceMap, b.program, l, c-1); line > 0 {
-			return line, column
-		}
-	}
-	return 0, 0
 }
