@@ -3,8 +3,10 @@ package sandbox
 import (
 	"context"
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/evanw/esbuild/pkg/api"
 
@@ -114,49 +116,15 @@ func defines(p *Program) map[string]string {
 // would parse it once more, in its own loader, which costs a small program more than
 // everything else. The packages may be nil.
 func (b *bundle) link(ctx context.Context, p *Program, packages *deps.Set) *ProgramError {
-	modules := map[string]string{BridgeModule: bridgeSource}
-	for _, m := range p.Modules {
-		modules[m.Specifier] = m.Source
+	modules := newVirtualModules(p)
+	modules.words = sync.OnceValue(func() map[string]bool { return wordsIn(b.entry) })
+	result, imports := b.build(ctx, modules, packages)
+	if modules.less.Load() && (modules.nested.Load() || !complete(&result)) {
+		modules.words = nil
+		result, imports = b.build(ctx, modules, packages)
 	}
-	plugins := []api.Plugin{virtualModules(p, modules)}
-	var imports *deps.Imports
-	if packages != nil {
-		imports = packages.NewImports(func(specifier string) bool {
-			_, own := modules[strings.TrimSuffix(specifier, ".ts")]
-			return own || strings.HasPrefix(specifier, "node:")
-		})
-		plugins = slices.Insert(plugins, 0, imports.Plugin(ctx))
-	}
-	result := api.Build(api.BuildOptions{
-		Stdin:          &api.StdinOptions{Contents: b.entry, Sourcefile: programFile, Loader: api.LoaderTS},
-		Bundle:         true,
-		Format:         api.FormatESModule,
-		Platform:       api.PlatformNeutral,
-		Sourcemap:      api.SourceMapExternal,
-		SourcesContent: api.SourcesContentExclude,
-		LegalComments:  api.LegalCommentsNone,
-		Outfile:        "bundle.js",
-		Define:         defines(p),
-		Banner:         map[string]string{"js": prologue},
-		Footer:         map[string]string{"js": "//# sourceURL=" + bundleName},
-		TreeShaking:    api.TreeShakingTrue,
-		// An import that is not used may still be a mistake to report.
-		TsconfigRaw: `{"compilerOptions":{"verbatimModuleSyntax":true}}`,
-		// V8 has no decorators, and without raw line breaks in strings
-		// returnLastExpression can rely on the layout.
-		Supported: map[string]bool{"decorators": false, "template-literal": false},
-		Plugins:   plugins,
-	})
-	// A name that a module does not export is an error for `import { name }` and a
-	// warning for `module.name`; here neither can be meant.
-	messages := result.Errors
-	for _, w := range result.Warnings {
-		if w.ID == "import-is-undefined" {
-			messages = append(messages, w)
-		}
-	}
-	if len(messages) > 0 {
-		return b.problem(p, messages)
+	if len(result.Errors) > 0 {
+		return b.problem(p, result.Errors)
 	}
 	for _, f := range result.OutputFiles {
 		if strings.HasSuffix(f.Path, ".map") {
@@ -176,4 +144,55 @@ func (b *bundle) link(ctx context.Context, p *Program, packages *deps.Set) *Prog
 		return &ProgramError{Name: "ImportError", Message: err.Error()}
 	}
 	return nil
+}
+
+// namespaceObject matches where esbuild makes an object of all that a module exports.
+var namespaceObject = regexp.MustCompile(`_exports\d* = \{\}`)
+
+// complete tells whether a program has what it asks for of modules of which something
+// was left out: no name is missing, and it does not look through all of them.
+func complete(result *api.BuildResult) bool {
+	return len(result.Errors) == 0 && !slices.ContainsFunc(result.OutputFiles, func(f api.OutputFile) bool {
+		return namespaceObject.Match(f.Contents)
+	})
+}
+
+// build runs esbuild. The imports are nil if there are no packages.
+func (b *bundle) build(ctx context.Context, modules *virtualModules, packages *deps.Set) (api.BuildResult, *deps.Imports) {
+	plugins := []api.Plugin{modules.plugin()}
+	var imports *deps.Imports
+	if packages != nil {
+		imports = packages.NewImports(func(specifier string) bool {
+			return modules.has(specifier) || strings.HasPrefix(specifier, "node:")
+		})
+		plugins = slices.Insert(plugins, 0, imports.Plugin(ctx))
+	}
+	result := api.Build(api.BuildOptions{
+		Stdin:          &api.StdinOptions{Contents: b.entry, Sourcefile: programFile, Loader: api.LoaderTS},
+		Bundle:         true,
+		Format:         api.FormatESModule,
+		Platform:       api.PlatformNeutral,
+		Sourcemap:      api.SourceMapExternal,
+		SourcesContent: api.SourcesContentExclude,
+		LegalComments:  api.LegalCommentsNone,
+		Outfile:        "bundle.js",
+		Define:         defines(modules.program),
+		Banner:         map[string]string{"js": prologue},
+		Footer:         map[string]string{"js": "//# sourceURL=" + bundleName},
+		TreeShaking:    api.TreeShakingTrue,
+		// An import that is not used may still be a mistake to report.
+		TsconfigRaw: `{"compilerOptions":{"verbatimModuleSyntax":true}}`,
+		// V8 has no decorators, and without raw line breaks in strings
+		// returnLastExpression can rely on the layout.
+		Supported: map[string]bool{"decorators": false, "template-literal": false},
+		Plugins:   plugins,
+	})
+	// A name that a module does not export is an error for `import { name }` and a
+	// warning for `module.name`; here neither can be meant.
+	for _, w := range result.Warnings {
+		if w.ID == "import-is-undefined" {
+			result.Errors = append(result.Errors, w)
+		}
+	}
+	return result, imports
 }

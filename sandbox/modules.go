@@ -6,7 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"github.com/evanw/esbuild/pkg/api"
 )
@@ -41,12 +41,40 @@ var builtinSpecifier = regexp.MustCompile(`^node:[\w/.-]+$`)
 // by the names that they have in Node.
 var bareBuiltin = regexp.MustCompile(`^(assert|buffer|crypto|events|path|querystring|stream|string_decoder|timers|url|util|zlib)(/\w+)?$`)
 
-// virtualModules lets an import resolve to the given modules and to the runtime's
-// own `node:` modules, which can do no more than the process may; to nothing else.
-func virtualModules(p *Program, modules map[string]string) api.Plugin {
+// virtualModules is what a program can import beside packages.
+type virtualModules struct {
+	program *Program
+	sources map[string]string
+	// words, if not nil, are those of the program: what it does not name is left out.
+	words func() map[string]bool
+	// less tells that something was left out, nested that a module imports another: it
+	// may use what the program does not.
+	less, nested atomic.Bool
+}
+
+func newVirtualModules(p *Program) *virtualModules {
+	v := &virtualModules{program: p, sources: map[string]string{BridgeModule: bridgeSource}}
+	for _, m := range p.Modules {
+		v.sources[m.Specifier] = m.Source
+	}
+	return v
+}
+
+func (v *virtualModules) has(specifier string) bool {
+	_, ok := v.sources[strings.TrimSuffix(specifier, ".ts")]
+	return ok
+}
+
+// plugin lets an import resolve to the given modules and to the runtime's own `node:`
+// modules, which can do no more than the process may; to nothing else.
+func (v *virtualModules) plugin() api.Plugin {
+	p := v.program
 	resolve := func(args api.OnResolveArgs) (api.OnResolveResult, error) {
-		specifier := strings.TrimSuffix(args.Path, ".ts")
-		if _, ok := modules[specifier]; ok {
+		if v.has(args.Path) {
+			specifier := strings.TrimSuffix(args.Path, ".ts")
+			if args.Namespace == moduleNamespace && specifier != BridgeModule {
+				v.nested.Store(true)
+			}
 			return api.OnResolveResult{Path: specifier, Namespace: moduleNamespace}, nil
 		}
 		if builtinSpecifier.MatchString(args.Path) {
@@ -66,7 +94,10 @@ func virtualModules(p *Program, modules map[string]string) api.Plugin {
 		return api.OnResolveResult{}, fmt.Errorf("cannot import %q: %s", args.Path, available(p.Modules))
 	}
 	load := func(args api.OnLoadArgs) (api.OnLoadResult, error) {
-		source := withoutTypes(modules[args.Path])
+		source, less := codeOf(v.sources[args.Path]).naming(v.words)
+		if less {
+			v.less.Store(true)
+		}
 		return api.OnLoadResult{Contents: &source, Loader: api.LoaderTS}, nil
 	}
 	resolveBuiltin := func(args api.OnResolveArgs) (api.OnResolveResult, error) {
@@ -82,45 +113,6 @@ func virtualModules(p *Program, modules map[string]string) api.Plugin {
 		build.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: builtinNamespace}, loadBuiltin)
 		build.OnLoad(api.OnLoadOptions{Filter: ".*", Namespace: moduleNamespace}, load)
 	}}
-}
-
-// stripped remembers modules without their types: the same ones come with each
-// program, and most of their text is types, which would be parsed each time.
-var stripped struct {
-	sync.Mutex
-	order []string // oldest first
-	of    map[string]string
-	bytes int
-}
-
-// maxStripped bounds what is remembered.
-const maxStripped = 32 << 20
-
-// withoutTypes returns the JavaScript of a module, or the module itself if it is not
-// valid: the build then says what is wrong.
-func withoutTypes(source string) string {
-	stripped.Lock()
-	defer stripped.Unlock()
-	if code, ok := stripped.of[source]; ok {
-		return code
-	}
-	result := api.Transform(source, api.TransformOptions{Loader: api.LoaderTS, MinifyWhitespace: true, LegalComments: api.LegalCommentsNone})
-	code := string(result.Code)
-	if len(result.Errors) > 0 || len(source)+len(code) > maxStripped {
-		return source
-	}
-	for stripped.bytes+len(source)+len(code) > maxStripped {
-		oldest := stripped.order[0]
-		stripped.bytes -= len(oldest) + len(stripped.of[oldest])
-		stripped.order = stripped.order[1:]
-		delete(stripped.of, oldest)
-	}
-	if stripped.of == nil {
-		stripped.of = map[string]string{}
-	}
-	stripped.order, stripped.of[source] = append(stripped.order, source), code
-	stripped.bytes += len(source) + len(code)
-	return code
 }
 
 // available says what can be imported.
