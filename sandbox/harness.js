@@ -76,24 +76,22 @@ let received = new Uint8Array(READ_SIZE);
 let from = 0;
 let to = 0;
 
-async function have(size) {
-  if (received.length - from < size) {
-    const larger = new Uint8Array(max(size, READ_SIZE));
-    copyInto(larger, part(received, from, to));
-    [received, from, to] = [larger, 0, to - from];
-  }
-  while (to - from < size) {
+async function receive() {
+  for (;;) {
+    const size = 4 + (to - from < 4 ? 0 : viewOf(part(received, from, to)).getUint32(0));
+    if (size > 4 && to - from >= size) {
+      from += size;
+      return parse(decode(part(received, from - size + 4, from)));
+    }
+    if (received.length - from < size) {
+      const larger = new Uint8Array(max(size, READ_SIZE));
+      copyInto(larger, part(received, from, to));
+      [received, from, to] = [larger, 0, to - from];
+    }
     const n = await read(part(received, to));
     if (n === null) exit(0); // the host is gone
     to += n;
   }
-  from += size;
-  return part(received, from - size, from);
-}
-
-async function receive() {
-  const size = viewOf(await have(4)).getUint32(0);
-  return parse(decode(await have(size)));
 }
 
 // Until the program runs there is nothing to do but wait, which costs less when it
@@ -248,8 +246,8 @@ function call(target, args) {
     const id = ++lastCall;
     waiting[id] = { resolve, reject, site };
     if (openCalls++ === 0) waitForHost(true);
-    listen();
     send('{"type":"call","id":' + id + ',"target":' + stringify(name) + ',"args":' + json + "}");
+    listen();
   });
 }
 
@@ -350,15 +348,18 @@ globalThis.addEventListener("error", (event) => {
 });
 globalThis.addEventListener("beforeunload", () => fail("stalled"));
 
-// listen hears the answers to calls. It begins with the first call, and elsewhere
-// than on Linux at once, to notice that the host is gone: there the process dies with
-// it. (A timer for that would cost more than the whole run.)
+// listen hears the answers to calls while there are open ones, so that a program which
+// makes one after the other sends the next before it reads again, for which Deno wakes a
+// thread. Elsewhere than on Linux it always listens, to notice that the host is gone: there
+// the process dies with it. (A timer for that would cost more than the whole run.)
+const alwaysListens = build.os !== "linux";
 let listening = false;
 
 async function listen() {
   if (listening) return;
   listening = true;
-  for (;;) settle(await receive());
+  do settle(await receive()); while (alwaysListens || openCalls > 0);
+  listening = false;
 }
 
 // Not awaited at the top level: a promise that waits there would hide that the
@@ -370,7 +371,7 @@ async function serve() {
   send(stringify({ type: "ready", protocol: PROTOCOL, deno: Deno.version.deno }));
   const program = receiveSync();
   waitForHost(false);
-  if (build.os !== "linux") listen();
+  if (alwaysListens) listen();
   run(program);
 }
 

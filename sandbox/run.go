@@ -114,6 +114,7 @@ type run struct {
 	groups  map[string]chan struct{} // bounds those of one group; serve's own
 
 	calls sync.WaitGroup
+	idle  chan func() // to a goroutine that has made a call and waits for another
 
 	mu     sync.Mutex
 	ledger []CallRecord
@@ -130,7 +131,7 @@ func (r *run) do(ctx context.Context) *Result {
 	if timeout == 0 {
 		timeout = r.opts.Timeout
 	}
-	r.open = map[int]time.Time{}
+	r.open, r.idle = map[int]time.Time{}, make(chan func())
 	r.clock = startClock(timeout, func() { r.end(PhaseTimeout) })
 	defer r.clock.stop()
 	wall := time.AfterFunc(r.opts.WallTimeout, func() { r.end(PhaseTimeout) })
@@ -255,14 +256,14 @@ func (r *run) call(ctx context.Context, m *message) error {
 		return errTooManyCalls
 	case full:
 		// Not from here: the program may be waiting for its own frames to be read.
-		r.calls.Go(func() {
+		r.work(ctx, func() {
 			r.closeArgs(m)
 			r.answer(m.ID, nil, fmt.Errorf("%s was not called: a program may make %d calls, and has", target, r.opts.MaxCalls))
 		})
 		return nil
 	}
 	group := r.group(m.Target)
-	r.calls.Go(func() {
+	r.work(ctx, func() {
 		defer r.closeArgs(m)
 		// The group first: who waits for it must not hold a slot of the others.
 		for _, slots := range []chan struct{}{group, r.slots} {
@@ -295,6 +296,26 @@ func (r *run) call(ctx context.Context, m *message) error {
 		r.answer(m.ID, value, err)
 	})
 	return nil
+}
+
+// work runs a call on a goroutine that is idle, or on a new one: to grow the stack of a
+// new one, in several steps, takes longer than all else that a call needs here.
+func (r *run) work(ctx context.Context, call func()) {
+	select {
+	case r.idle <- call:
+		return
+	default:
+	}
+	r.calls.Go(func() {
+		for {
+			call()
+			select {
+			case call = <-r.idle:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
 }
 
 // errTooManyCalls ends a run that makes as many calls again as it may.
