@@ -192,8 +192,9 @@ type presentation struct {
 	// lines show the tools of a server with few, as they were when it was indexed: what
 	// was observed of results since would change the prompt.
 	lines map[string]string
-	// schemaTokens are those of the tools' definitions.
+	// schemaTokens are those of the tools' definitions, allTokens those of all of them.
 	schemaTokens map[string]int
+	allTokens    int
 }
 
 func present(s mcpclient.Status, module *codegen.Server, tools []mcpclient.Tool) presentation {
@@ -204,6 +205,7 @@ func present(s mcpclient.Status, module *codegen.Server, tools []mcpclient.Tool)
 	for i := range tools {
 		t := &tools[i]
 		p.schemaTokens[t.Name] = definitionOf(t)
+		p.allTokens += p.schemaTokens[t.Name]
 		if len(tools) > maxWhole {
 			continue
 		}

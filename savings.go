@@ -99,7 +99,12 @@ func (v *Conversation) promptTokens() int64 {
 func (v *Conversation) schemaTokens() int64 {
 	sum := 0
 	for _, server := range v.servers() {
-		for tool, tokens := range v.c.presentation(server.Name()).schemaTokens {
+		presented := v.c.presentation(server.Name())
+		if len(v.policies) == 0 {
+			sum += presented.allTokens
+			continue
+		}
+		for tool, tokens := range presented.schemaTokens {
 			if v.permits(server.Name() + "." + tool) {
 				sum += tokens
 			}

@@ -20,7 +20,7 @@ const Mark = "[redacted]"
 // secretNames are parts of names, folded by [fold], whose values are secret.
 var secretNames = []string{
 	"password", "passwd", "passphrase", "secret", "token", "apikey", "accesskey", "privatekey", "signingkey",
-	"credential", "authorization", "authentication", "cookie", "sessionid", "signature", "bearer", "jwt", "otp", "pincode",
+	"credential", "authorization", "authentication", "cookie", "sessionid", "signature", "bearer", "jwt", "pincode",
 }
 
 // secretWords are whole names, since they are parts of many harmless ones.
@@ -33,7 +33,9 @@ var harmless = []string{"pagetoken", "nexttoken", "continuationtoken", "synctoke
 // exempt; see [counts].
 func Secret(name string) bool {
 	folded := fold(name)
-	if secretWords[folded] {
+	// Within a name it would be in "root_path" and "not_paid".
+	const oneTime = "otp"
+	if secretWords[folded] || strings.HasPrefix(folded, oneTime) || strings.HasSuffix(folded, oneTime) {
 		return true
 	}
 	for _, part := range harmless {

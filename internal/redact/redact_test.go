@@ -28,6 +28,8 @@ func TestText(t *testing.T) {
 		{"AKIAIOSFODNN7EXAMPLE", "[redacted]"},
 		{"a\n-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nb", "a\n[redacted]\nb"},
 		{"-----BEGIN PRIVATE KEY-----\nMIIE and no end", "[redacted]"},
+		{`otp=123456 user_otp=123456 otp_code=123456`, `otp=[redacted] user_otp=[redacted] otp_code=[redacted]`},
+		{`root_path=/srv footprint=12 not_paid=true`, `root_path=/srv footprint=12 not_paid=true`},
 		{`password="correct horse" user=ada`, `password=[redacted] user=ada`},
 		{"DB_PASSWORD: hunter2, next", "DB_PASSWORD: [redacted], next"},
 		{"the task force and the risk-averse", "the task force and the risk-averse"},
