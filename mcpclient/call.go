@@ -125,7 +125,7 @@ func (c *connection) try(ctx context.Context, tool string, args json.RawMessage,
 	_, raw, rpcErr := ex.state()
 	var out *Result
 	switch {
-	case rpcErr == nil && raw != nil && !needsInput(raw):
+	case rpcErr == nil && raw != nil && (err == nil || !needsInput(raw)):
 		c.answered()
 		if len(raw) > c.opts.MaxResultBytes {
 			err = fmt.Errorf("the result has %d bytes, at most %d are taken; ask the tool for less, such as one page", len(raw), c.opts.MaxResultBytes)

@@ -37,27 +37,6 @@ func TestReadableHidesQuery(t *testing.T) {
 	}
 }
 
-func TestMessagesFilter(t *testing.T) {
-	const in = "noise\n{\"a\":1}\n\n  [2]\r\nmore {noise}\n{\"b\":\n"
-	const want = "{\"a\":1}\n[2]\r\n{\"b\":\n"
-	for size := 1; size <= len(in); size++ {
-		m := &messages{p: &process{stderr: &ring{}}}
-		var got strings.Builder
-		for rest := in; rest != ""; {
-			n := min(size, len(rest))
-			b := []byte(rest[:n])
-			got.Write(b[:m.filter(b)])
-			rest = rest[n:]
-		}
-		if got.String() != want {
-			t.Errorf("in pieces of %d: got %q, want %q", size, got.String(), want)
-		}
-		if noise := m.p.stderr.String(); noise != "noise\nmore {noise}" {
-			t.Errorf("noise %q", noise)
-		}
-	}
-}
-
 func TestEventTap(t *testing.T) {
 	const stream = ": hi\nid: 1\ndata:\n\nevent: message\ndata: {\"method\":\"ping\",\"id\":1}\n\n" +
 		"data: {\"jsonrpc\":\"2.0\",\r\ndata: \"id\":1,\"result\":{\"n\":1.0}}\r\n\r\n"
@@ -104,5 +83,30 @@ func TestLineLogger(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) != 3 || !strings.HasSuffix(lines[0], "stderr=one") || !strings.HasSuffix(lines[1], "stderr=two") || len(lines[2]) > 1200 || !strings.Contains(lines[2], "long xxx") {
 		t.Errorf("logged %q", lines)
+	}
+}
+
+func TestContentOfAnyKind(t *testing.T) {
+	tests := []struct{ in, want string }{ // as it is marshaled; none for an error
+		{`{"text":"a","type":"text"}`, `{"type":"text","text":"a"}`},
+		{`{"text":5,"type":"text"}`, ""},
+		{`{"type":"image","data":"?"}`, ""},
+		{`{"text":5,"data":{"a":[1.0]},"type":"chart"}`, `{"text":5,"data":{"a":[1.0]},"type":"chart"}`},
+		{`{"text":5}`, `{"text":5}`},
+		{`{"type":5}`, ""},
+		{`null`, `null`},
+		{`"text"`, ""},
+		{`{`, ""},
+	}
+	for _, tt := range tests {
+		var c Content
+		err := c.UnmarshalJSON([]byte(tt.in))
+		got, _ := c.MarshalJSON()
+		if err != nil {
+			got = nil
+		}
+		if string(got) != tt.want {
+			t.Errorf("%s: got %s, error %v", tt.in, got, err)
+		}
 	}
 }

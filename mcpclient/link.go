@@ -101,7 +101,7 @@ func (l *link) transport(ctx context.Context, s *Server, tail *ring) (mcp.Transp
 			return nil, err
 		}
 		l.proc = proc
-		return l.wrap(&mcp.IOTransport{Reader: &messages{p: proc}, Writer: proc.stdin, MaxLineLength: maxMessage}), nil
+		return l.wrap(stdio{proc}), nil
 	case TypeHTTP, TypeSSE:
 		endpoint, err := url.Parse(s.URL)
 		if err != nil {
@@ -114,7 +114,7 @@ func (l *link) transport(ctx context.Context, s *Server, tail *ring) (mcp.Transp
 		// in its errors; the round tripper adds them.
 		address := bare(endpoint).String()
 		if s.Type == TypeSSE {
-			return l.wrap(&mcp.SSEClientTransport{Endpoint: address, HTTPClient: l.http, MaxEventSize: maxMessage}), nil
+			return l.wrap(impatient{&mcp.SSEClientTransport{Endpoint: address, HTTPClient: l.http, MaxEventSize: maxMessage}}), nil
 		}
 		return &mcp.StreamableClientTransport{
 			Endpoint:     address,
@@ -135,7 +135,7 @@ func (l *link) transport(ctx context.Context, s *Server, tail *ring) (mcp.Transp
 		streamable.HTTPClient = l.http
 		return &streamable, nil
 	}
-	return l.wrap(own), nil
+	return l.wrap(impatient{own}), nil
 }
 
 func (l *link) wrap(t mcp.Transport) mcp.Transport {

@@ -113,7 +113,7 @@ func (p *process) shutdown() error {
 // pipes is given a moment to be gone, for its exit status.
 func (p *process) silence() error {
 	if !within(p.done, exitGrace) {
-		return errors.New("the server closed its standard output but did not exit")
+		return errors.New("the server closed its standard output or input but did not exit")
 	}
 	msg := "the server process exited (" + p.cmd.ProcessState.String() + ")"
 	if tail := p.stderr.String(); tail != "" {
@@ -148,73 +148,3 @@ func closeAll(files ...*os.File) {
 		}
 	}
 }
-
-// messages is the server's stdout without what is not a message. MCP, "stdio":
-// "The server MUST NOT write anything to its stdout that is not a valid MCP
-// message." Many do: a banner, a log line. The SDK's decoder would end the
-// connection, so lines that do not start like JSON go to the tail of stderr.
-type messages struct {
-	p     *process
-	state lineState
-}
-
-type lineState int
-
-const (
-	lineStart lineState = iota // nothing but space so far
-	lineJSON                   // goes to the decoder
-	lineNoise                  // goes to the ring
-)
-
-// Read implements io.Reader.
-func (m *messages) Read(buf []byte) (int, error) {
-	for {
-		n, err := m.p.stdout.Read(buf)
-		if n = m.filter(buf[:n]); n > 0 || err != nil {
-			if err != nil {
-				err = io.EOF // also for a pipe that was closed here
-			}
-			return n, err
-		}
-	}
-}
-
-// filter moves the bytes that belong to messages to the front of b and returns
-// their number.
-func (m *messages) filter(b []byte) int {
-	kept := 0
-	for i := 0; i < len(b); {
-		if m.state == lineStart {
-			switch b[i] {
-			case ' ', '\t', '\r', '\n':
-				i++
-				continue
-			case '{', '[':
-				m.state = lineJSON
-			default:
-				m.state = lineNoise
-			}
-		}
-		end, done := len(b), false
-		for j := i; j < len(b); j++ {
-			if b[j] == '\n' {
-				end, done = j+1, true
-				break
-			}
-		}
-		if m.state == lineJSON {
-			kept += copy(b[kept:], b[i:end])
-		} else {
-			_, _ = m.p.stderr.Write(b[i:end])
-		}
-		if done {
-			m.state = lineStart
-		}
-		i = end
-	}
-	return kept
-}
-
-// Close does nothing: a server that is told to end may still write, and would
-// be hit by SIGPIPE. Its stdout is closed when it is gone.
-func (m *messages) Close() error { return nil }

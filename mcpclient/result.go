@@ -99,21 +99,22 @@ func (c Content) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON reads a block as it looks on the wire.
 func (c *Content) UnmarshalJSON(data []byte) error {
-	var head struct {
-		Type string `json:"type"`
-	}
-	if err := json.Unmarshal(data, &head); err != nil {
-		return err
-	}
-	switch head.Type {
+	var w wireContent
+	err := json.Unmarshal(data, &w) // which goes on after a field of the wrong kind
+	switch w.Type {
 	case "text", "image", "audio", "resource", "resource_link":
-	default:
+		if err != nil {
+			return err
+		}
+	default: // whose other fields may be of any kind
+		var head struct {
+			Type string `json:"type"`
+		}
+		if err := json.Unmarshal(data, &head); err != nil {
+			return err
+		}
 		*c = Content{Type: head.Type, Raw: bytes.Clone(data)}
 		return nil
-	}
-	var w wireContent
-	if err := json.Unmarshal(data, &w); err != nil {
-		return err
 	}
 	*c = Content{
 		Type: w.Type, MIMEType: w.MIMEType, URI: w.URI, Title: w.Title, Description: w.Description,

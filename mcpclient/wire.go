@@ -79,8 +79,8 @@ func (e *exchange) state() (sent bool, result json.RawMessage, rpcErr *jsonrpc.E
 	return e.sent, e.result, e.err
 }
 
-// tap is a transport whose connections report exchanges and let go of a writer
-// whose context is done.
+// tap is a transport whose connections report exchanges. Writing to the one that it is
+// put around must not take longer than the context of the writer; see impatient.
 //
 // It is not put around streamable HTTP: the SDK tells that connection the
 // negotiated protocol version through an unexported method, which a wrapper
@@ -133,8 +133,7 @@ type pending struct {
 	stop func() bool // the context of the request no longer matters
 }
 
-// Write implements mcp.Connection. It returns when ctx is done even if the
-// server does not read; the message may then still be on its way.
+// Write implements mcp.Connection.
 func (c *tapConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -148,20 +147,11 @@ func (c *tapConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 			c.mu.Unlock()
 		}
 	}
-	written := make(chan error, 1)
-	go func() { written <- c.Connection.Write(ctx, msg) }()
-	select {
-	case err := <-written:
-		if err == nil && ex != nil {
-			ex.markSent()
-		}
-		return err
-	case <-ctx.Done():
-		if ex != nil {
-			ex.markSent()
-		}
-		return ctx.Err()
+	err := c.Connection.Write(ctx, msg)
+	if ex != nil && (err == nil || ctx.Err() != nil) { // the latter may be on its way
+		ex.markSent()
 	}
+	return err
 }
 
 // Read implements mcp.Connection.
@@ -189,4 +179,31 @@ func (c *tapConn) take(id jsonrpc.ID) *exchange {
 	p.stop()
 	delete(c.pending, id)
 	return p.exchange
+}
+
+// impatient is a transport whose connections let go of a writer whose context is done, for
+// those whose own do not if the server does not read.
+type impatient struct{ mcp.Transport }
+
+// Connect implements mcp.Transport.
+func (t impatient) Connect(ctx context.Context) (mcp.Connection, error) {
+	conn, err := t.Transport.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return impatientConn{conn}, nil
+}
+
+type impatientConn struct{ mcp.Connection }
+
+// Write implements mcp.Connection. If ctx ends it, the message may still be on its way.
+func (c impatientConn) Write(ctx context.Context, msg jsonrpc.Message) error {
+	written := make(chan error, 1)
+	go func() { written <- c.Connection.Write(ctx, msg) }()
+	select {
+	case err := <-written:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
