@@ -10,7 +10,8 @@ import (
 
 // lineReader reads the lines of a server's stdout that may be messages. MCP, "stdio":
 // "The server MUST NOT write anything to its stdout that is not a valid MCP message."
-// Many do: a banner, a log line. So lines that do not begin like JSON go elsewhere.
+// Many do: a banner, a log line. So lines that do not begin like a message, or a batch of
+// them, go elsewhere.
 type lineReader struct {
 	in    *bufio.Reader
 	noise io.Writer
@@ -32,13 +33,13 @@ func kindOf(line []byte) lineKind {
 	switch {
 	case len(line) == 0:
 		return lineBlank
-	case line[0] == '{' || line[0] == '[':
+	case line[0] == '{', line[0] == '[' && bytes.HasPrefix(bytes.TrimLeft(line[1:], " \t"), []byte("{")): // and not "[INFO]"
 		return lineJSON
 	}
 	return lineNoise
 }
 
-// next returns the next line that begins like JSON, without space before it. It is valid
+// next returns the next line that begins like a message, without space before it. It is valid
 // until the following call. At the end the error is io.EOF, whatever the reason.
 func (r *lineReader) next() ([]byte, error) {
 	kind := lineBlank

@@ -44,7 +44,7 @@ func TestLineReader(t *testing.T) {
 		noise    string
 	}{
 		{"nothing", "", nil, ""},
-		{"between noise", "noise\n{\"a\":1}\n\n  [2]\r\nmore {noise}\n{\"b\":2}\n", []string{"{\"a\":1}\n", "[2]\r\n", "{\"b\":2}\n"}, "noise\nmore {noise}\n"},
+		{"between noise", "noise\n{\"a\":1}\n\n  [ {}]\r\nmore {noise}\n[2]\n{\"b\":2}\n", []string{"{\"a\":1}\n", "[ {}]\r\n", "{\"b\":2}\n"}, "noise\nmore {noise}\n[2]\n"},
 		{"without the last newline", "{\"a\":1}\n{\"b\":2}", []string{"{\"a\":1}\n", "{\"b\":2}"}, ""},
 		{"broken off", "{\"a\":1}\n{\"b\":", []string{"{\"a\":1}\n"}, ""},
 		{"broken off noise", "{\"a\":1}\nnoise", []string{"{\"a\":1}\n"}, "noise"},
@@ -89,7 +89,7 @@ func TestLineReaderIsBounded(t *testing.T) {
 
 // FuzzLineReader compares with splitting what is all there.
 func FuzzLineReader(f *testing.F) {
-	f.Add([]byte("noise\n{\"a\":1}\n\n  [2]\r\nmore {noise}\n{\"b\":"), uint16(3), uint16(0))
+	f.Add([]byte("noise\n{\"a\":1}\n\n  [{}]\r\n[2]\nmore {noise}\n{\"b\":"), uint16(3), uint16(0))
 	f.Add([]byte("\xef\xbb\xbf{}\n{}"), uint16(1), uint16(1))
 	f.Add([]byte("{\"a\":\"b\"}\n\r\n[]\n\x00\n"), uint16(100), uint16(20000))
 	f.Fuzz(func(t *testing.T, in []byte, size, stretch uint16) {

@@ -3,7 +3,6 @@ package mcpclient
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -59,26 +58,41 @@ func (c *stdioConn) Read(ctx context.Context) (jsonrpc.Message, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	if len(c.batch) == 0 {
+	for len(c.batch) == 0 {
 		line, err := c.in.next()
 		if err != nil {
 			return nil, c.readError(err)
 		}
-		if line[0] == '{' {
-			return decodeLine(line)
+		if !json.Valid(line) { // the SDK would not look at what comes after a message
+			var raw json.RawMessage
+			return nil, fmt.Errorf("the server wrote a line that begins like a message and is not JSON: %w", json.Unmarshal(line, &raw))
 		}
-		// A batch, of protocol 2025-03-26. Answers to requests in it are sent one by one,
-		// which is as good for a server that sends single messages too.
-		if err := json.Unmarshal(line, &c.batch); err != nil {
-			return nil, notJSON(err)
+		if line[0] == '[' {
+			// A batch, of protocol 2025-03-26. Answers to requests in it are sent one by one,
+			// which is as good for a server that sends single messages too.
+			if err := json.Unmarshal(line, &c.batch); err != nil {
+				return nil, err
+			}
+			continue
 		}
-		if len(c.batch) == 0 {
-			return nil, errors.New("the server sent a batch without messages")
+		msg, err := jsonrpc.DecodeMessage(line)
+		if err != nil && !saysJSONRPC(line) { // a log in JSON
+			_, _ = c.in.noise.Write(line)
+			continue
 		}
+		return msg, err
 	}
 	next := c.batch[0]
 	c.batch = c.batch[1:]
 	return jsonrpc.DecodeMessage(next)
+}
+
+// saysJSONRPC reports whether an object claims to be a message.
+func saysJSONRPC(object []byte) bool {
+	var claim struct {
+		Version json.RawMessage `json:"jsonrpc"`
+	}
+	return json.Unmarshal(object, &claim) != nil || claim.Version != nil
 }
 
 // readError returns why nothing more can be read.
@@ -89,18 +103,6 @@ func (c *stdioConn) readError(err error) error {
 		return c.err
 	}
 	return err
-}
-
-func decodeLine(line []byte) (jsonrpc.Message, error) {
-	if !json.Valid(line) { // the SDK would not look at what comes after a message
-		var raw json.RawMessage
-		return nil, notJSON(json.Unmarshal(line, &raw))
-	}
-	return jsonrpc.DecodeMessage(line)
-}
-
-func notJSON(err error) error {
-	return fmt.Errorf("the server wrote a line that begins like a message and is not JSON: %w", err)
 }
 
 // Write implements mcp.Connection. It does not wait: what the pipe does not take at once is
