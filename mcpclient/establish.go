@@ -94,6 +94,9 @@ func (c *connection) explain(ctx context.Context, l *link, err error) error {
 			return fmt.Errorf("handshake: %w", c.secrets.protocolError(rpcErr))
 		}
 	}
+	if errors.Is(err, mcp.ErrConnectionClosed) && l.discovered != nil {
+		err = l.discovered // by which the SDK has closed it
+	}
 	var (
 		refused *ProtocolError
 		status  *statusError

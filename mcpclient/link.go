@@ -36,12 +36,13 @@ type link struct {
 	session *mcp.ClientSession
 	receive mcp.MethodHandler // answers a request of the server
 
-	handshake *exchange       // of initialize; nil before it was sent
-	over      context.Context // done when it shall not be used any more; the cause is the reason
-	finish    context.CancelCauseFunc
-	gone      chan struct{} // closed when the session is over
-	lost      error         // why; valid after gone
-	settled   chan struct{} // closed when the state of the connection followed
+	discovered error           // of server/discover, after which the SDK tries initialize
+	handshake  *exchange       // of initialize; nil before it was sent
+	over       context.Context // done when it shall not be used any more; the cause is the reason
+	finish     context.CancelCauseFunc
+	gone       chan struct{} // closed when the session is over
+	lost       error         // why; valid after gone
+	settled    chan struct{} // closed when the state of the connection followed
 
 	using     sync.Mutex
 	uses      map[*use]bool // calls under way

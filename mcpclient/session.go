@@ -54,6 +54,7 @@ func (l *link) discover(ctx context.Context, next mcp.MethodHandler, method stri
 		late := probe.Err() != nil
 		cancel()
 		if err == nil || !late || !l.of.auth.settle(ctx, before) {
+			l.discovered = err
 			return res, err
 		}
 	}
