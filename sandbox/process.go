@@ -100,8 +100,8 @@ func (s *Sandbox) environment() []string {
 
 // nowhere is a file, and cwd the empty folder in which programs without a workspace
 // run. No program can write to either.
-func (s *Sandbox) nowhere() string { return filepath.Join(s.dir, "nowhere") }
-func (s *Sandbox) cwd() string     { return filepath.Join(s.dir, "cwd") }
+func (s *Sandbox) nowhere() string { return filepath.Join(s.dir.Path, "nowhere") }
+func (s *Sandbox) cwd() string     { return filepath.Join(s.dir.Path, "cwd") }
 
 func (s *Sandbox) makeFiles() error {
 	if err := os.WriteFile(s.nowhere(), nil, 0o400); err != nil {

@@ -112,9 +112,9 @@ type run struct {
 	clock   *clock
 	slots   chan struct{}            // bounds the calls that are with the host
 	groups  map[string]chan struct{} // bounds those of one group; serve's own
+	idle    chan func()              // to a goroutine that waits for another call; serve's own
 
 	calls sync.WaitGroup
-	idle  chan func() // to a goroutine that has made a call and waits for another
 
 	mu     sync.Mutex
 	ledger []CallRecord
@@ -131,7 +131,7 @@ func (r *run) do(ctx context.Context) *Result {
 	if timeout == 0 {
 		timeout = r.opts.Timeout
 	}
-	r.open, r.idle = map[int]time.Time{}, make(chan func())
+	r.open = map[int]time.Time{}
 	r.clock = startClock(timeout, func() { r.end(PhaseTimeout) })
 	defer r.clock.stop()
 	wall := time.AfterFunc(r.opts.WallTimeout, func() { r.end(PhaseTimeout) })
@@ -181,6 +181,8 @@ func (r *run) end(why Phase) {
 // serve reads frames until the program reports its end. It returns that report, or
 // the error that ended the stream.
 func (r *run) serve(ctx context.Context) (*message, error) {
+	r.idle = make(chan func())
+	defer close(r.idle)
 	var lastID int64
 	for {
 		frame, err := r.process.frames.next()
@@ -256,14 +258,14 @@ func (r *run) call(ctx context.Context, m *message) error {
 		return errTooManyCalls
 	case full:
 		// Not from here: the program may be waiting for its own frames to be read.
-		r.work(ctx, func() {
+		r.work(func() {
 			r.closeArgs(m)
 			r.answer(m.ID, nil, fmt.Errorf("%s was not called: a program may make %d calls, and has", target, r.opts.MaxCalls))
 		})
 		return nil
 	}
 	group := r.group(m.Target)
-	r.work(ctx, func() {
+	r.work(func() {
 		defer r.closeArgs(m)
 		// The group first: who waits for it must not hold a slot of the others.
 		for _, slots := range []chan struct{}{group, r.slots} {
@@ -300,20 +302,17 @@ func (r *run) call(ctx context.Context, m *message) error {
 
 // work runs a call on a goroutine that is idle, or on a new one: to grow the stack of a
 // new one, in several steps, takes longer than all else that a call needs here.
-func (r *run) work(ctx context.Context, call func()) {
+func (r *run) work(call func()) {
 	select {
 	case r.idle <- call:
 		return
 	default:
 	}
+	idle := r.idle
 	r.calls.Go(func() {
-		for {
+		call()
+		for call := range idle {
 			call()
-			select {
-			case call = <-r.idle:
-			case <-ctx.Done():
-				return
-			}
 		}
 	})
 }

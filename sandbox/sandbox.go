@@ -57,7 +57,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -65,6 +64,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/conductor/conductor/internal/jail"
+	"github.com/conductor/conductor/internal/tempdir"
 	"github.com/conductor/conductor/internal/typecheck"
 )
 
@@ -210,7 +210,7 @@ func setDefault[T int | time.Duration](field *T, value T) {
 type Sandbox struct {
 	opts Options
 	deno Deno
-	dir  string // holds each process's own folder
+	dir  *tempdir.Dir // holds each process's own folder
 
 	types    *typecheck.Checker // nil if types are not checked
 	defaults *prepared
@@ -244,7 +244,7 @@ func New(ctx context.Context, options *Options) (*Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "conductor-")
+	dir, err := tempdir.Make()
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
@@ -253,18 +253,18 @@ func New(ctx context.Context, options *Options) (*Sandbox, error) {
 	s.turns = make(chan struct{}, opts.MaxRuns)
 	err = s.makeFiles()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), os.RemoveAll(dir))
+		return nil, errors.Join(fmt.Errorf("sandbox: %w", err), dir.Remove())
 	}
 	profile, err := opts.Profile.withDefaults()
 	if err == nil {
 		s.defaults, err = s.newPrepared(ctx, profile)
 	}
 	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, dir.Remove())
 	}
 	if s.types, err = newChecker(ctx, &s.opts); err != nil {
 		s.defaults.pool.close()
-		return nil, errors.Join(err, os.RemoveAll(dir))
+		return nil, errors.Join(err, dir.Remove())
 	}
 	s.logLayers()
 	return s, nil
@@ -302,7 +302,7 @@ func (s *Sandbox) Close() error {
 	if s.types != nil {
 		err = s.types.Close()
 	}
-	return errors.Join(err, os.RemoveAll(s.dir))
+	return errors.Join(err, s.dir.Remove())
 }
 
 // Pool tells what the processes are doing.

@@ -154,7 +154,7 @@ func (c *Checker) startNext(reads []string) (*server, error) {
 		_, err := os.Stat(dir)
 		return err != nil
 	})
-	return c.start(filepath.Join(c.dir, rand.Text()), reads)
+	return c.start(filepath.Join(c.dir.Path, rand.Text()), reads)
 }
 
 // giveBack makes the server idle. If it is worn, or none is left (nil), there is a

@@ -69,7 +69,7 @@ func (c *Checker) start(dir string, reads []string) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	policy.Read = append(policy.Read, filepath.Dir(real), dir, filepath.Join(c.dir, globalsFile), filepath.Join(c.dir, denoFile))
+	policy.Read = append(policy.Read, filepath.Dir(real), dir, filepath.Join(c.dir.Path, globalsFile), filepath.Join(c.dir.Path, denoFile))
 	policy.Read = append(policy.Read, reads...)
 
 	cmd := exec.Command(c.tsc.Path, "--lsp", "-stdio")

@@ -271,7 +271,7 @@ func TestManyConversations(t *testing.T) {
 	if most > 256/2 {
 		t.Errorf("an idle server had %d MB, want %d at most", most, 256/2)
 	}
-	projects, err := filepath.Glob(filepath.Join(c.dir, "*", "*"))
+	projects, err := filepath.Glob(filepath.Join(c.dir.Path, "*", "*"))
 	if err != nil || len(projects) > 2*(maxProjects+1) {
 		t.Errorf("%d folders are left of %d conversations, %v", len(projects), checks, err)
 	}

@@ -49,6 +49,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/conductor/conductor/internal/tempdir"
 )
 
 // Defaults of [Options].
@@ -179,7 +181,7 @@ type Diagnostic struct {
 type Checker struct {
 	opts Options
 	tsc  TSC
-	dir  string // holds a folder for each server
+	dir  *tempdir.Dir // holds a folder for each server
 
 	// slots holds one for each server that works, starts or is being replaced.
 	slots chan struct{}
@@ -205,19 +207,16 @@ func New(ctx context.Context, options *Options) (*Checker, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "conductor-types-")
-	if err == nil {
-		// The jail's rules are about real paths, and so are the server's messages.
-		dir, err = filepath.EvalSymlinks(dir)
+	dir, err := tempdir.Make()
+	if err != nil {
+		return nil, fmt.Errorf("typecheck: %w", err)
 	}
+	err = os.WriteFile(filepath.Join(dir.Path, globalsFile), globals, 0o600)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, globalsFile), globals, 0o600)
-	}
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, denoFile), denoGlobals, 0o600)
+		err = os.WriteFile(filepath.Join(dir.Path, denoFile), denoGlobals, 0o600)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("typecheck: %w", err), os.RemoveAll(dir))
+		return nil, errors.Join(fmt.Errorf("typecheck: %w", err), dir.Remove())
 	}
 	c := &Checker{opts: opts, tsc: tsc, dir: dir, slots: make(chan struct{}, opts.Servers), running: map[*server]bool{}}
 	c.closing, c.cancel = context.WithCancel(context.Background())
@@ -267,7 +266,7 @@ func (c *Checker) Close() error {
 	for _, s := range idle {
 		c.discard(s)
 	}
-	if err := os.RemoveAll(c.dir); err != nil {
+	if err := c.dir.Remove(); err != nil {
 		return fmt.Errorf("typecheck: %w", err)
 	}
 	return nil

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/conductor/conductor/internal/tempdir"
 )
 
 // A mistake is what is expected of the first diagnostic of a program.
@@ -107,7 +109,7 @@ func TestWrongPrograms(t *testing.T) {
 				t.Errorf("got  %d:%d TS%d %s (%s)\nwant %d:%d TS%d %s (%s)", got.Line, got.Column, got.Code, got.Message, got.Hint,
 					test.line, test.column, test.ts, test.message, test.hint)
 			}
-			if strings.Contains(got.Message+got.Hint, "conductor-types") || strings.Contains(got.Message, "\n") {
+			if strings.Contains(got.Message+got.Hint, tempdir.Prefix) || strings.Contains(got.Message, "\n") {
 				t.Errorf("the message shows what is not the author's: %q", got.Message)
 			}
 		})

@@ -1,0 +1,65 @@
+//go:build unix
+
+package tempdir
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/conductor/conductor/internal/filelock"
+)
+
+const (
+	// settled is how old a folder must be: one that was just made may not be locked yet.
+	settled = time.Hour
+	// maxSwept bounds what one process removes of others.
+	maxSwept = 1000
+)
+
+// sweep removes the folders of this user below root whose processes are gone. What it
+// cannot remove it leaves to another time.
+func sweep(root string) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return
+	}
+	swept := 0
+	for _, e := range entries {
+		if swept == maxSwept || !strings.HasPrefix(e.Name(), Prefix) || !e.IsDir() {
+			continue
+		}
+		path := filepath.Join(root, e.Name())
+		if left(path) {
+			_ = os.RemoveAll(path)
+			swept++
+		}
+	}
+}
+
+// left reports whether a folder is one of ours that nobody holds any more.
+func left(path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || !info.IsDir() || time.Since(info.ModTime()) < settled {
+		return false
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || int(stat.Uid) != os.Getuid() {
+		return false
+	}
+	lock := filepath.Join(path, lockFile)
+	if info, err := os.Lstat(lock); err != nil || !info.Mode().IsRegular() {
+		return false // something else of that name
+	}
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	unlock, err := filelock.Lock(now, lock)
+	if err != nil {
+		return false
+	}
+	unlock()
+	return true
+}
