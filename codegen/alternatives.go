@@ -40,7 +40,7 @@ func (c *converter) alternatives(t target, key string, base node, types []string
 		}
 		members = append(members, requiring{named, keys})
 	}
-	choice := union(members...)
+	choice := either(members)
 	if isObject {
 		base = obj
 	}

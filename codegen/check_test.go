@@ -179,18 +179,25 @@ func goldenFile(archive *txtar.Archive, name string) string {
 	return ""
 }
 
-// TestTypeCheckFinds shows that the check of the other tests can fail, and that
-// each error is found where it is.
+// TestTypeCheckFinds shows that the check of the other tests can fail, that each
+// error is found where it is, and that an open type differs in names only.
 func TestTypeCheckFinds(t *testing.T) {
 	files := map[string]string{
 		"good.ts": "export const a: string = \"x\";\n",
 		"bad.ts":  "export const a: string = \"x\";\nexport const b: number = a;\nexport const c: null = a;\n",
+		"open.ts": openType,
+		"wide.ts": `import type { Open } from "./open.ts"; function is<V extends Open<{ a?: { b: string } } | string[]>>(_: V) {}
+is({ c: 1 }); is({ a: { b: "x", c: 1 } }); is(["x"]);
+is({ a: { b: 1 } });
+is([1]);
+is("x");
+`,
 	}
 	var got []string
 	for _, e := range typeCheck(t, files) {
 		got = append(got, fmt.Sprintf("%s:%d %s", e.file, e.line, e.code))
 	}
-	if want := []string{"bad.ts:2 TS2322", "bad.ts:3 TS2322"}; !slices.Equal(got, want) {
+	if want := []string{"bad.ts:2 TS2322", "bad.ts:3 TS2322", "wide.ts:3 TS2322", "wide.ts:4 TS2322", "wide.ts:5 TS2345"}; !slices.Equal(got, want) {
 		t.Errorf("errors %q, want %q", got, want)
 	}
 }

@@ -27,6 +27,14 @@
 // shape is `unknown` in arguments, where it asks the author to think, and `any`
 // in results, where a program of twenty lines should need no cast.
 //
+// What is valid by a schema is of its type, but that properties which are declared
+// under a condition (then, dependentSchemas) have their types without it. Keywords
+// about objects or arrays in a schema to which no type is declared say nothing of other
+// values, and the type lets these pass: { a?: string } | string | number | boolean |
+// null | unknown[]. The arguments of a tool are always an object. A name that matches
+// none of the patterns of a schema may have any value unless additionalProperties says
+// which.
+//
 // # Results
 //
 // A result has the type of the output schema. Most servers declare none: their

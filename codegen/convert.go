@@ -34,16 +34,19 @@ type converter struct {
 	nodes   int
 	over    string // the budget that was exceeded, "" if none
 	lists   *nullLists
+	// declared is what typesOf found.
+	declared map[*value][]string
 }
 
 // A job is an alias whose body is still to be converted.
 type job struct {
-	alias *alias
-	at    target
+	alias     *alias
+	at        target
+	inherited []string
 }
 
 func newConverter(root *value, report func(path, message string)) *converter {
-	return &converter{doc: &document{root: root}, report: report, aliases: make(map[*value]*alias)}
+	return &converter{doc: &document{root: root}, report: report, aliases: make(map[*value]*alias), declared: make(map[*value][]string)}
 }
 
 // newAlias makes an alias that is to be named after hint.
@@ -54,14 +57,17 @@ func (c *converter) newAlias(hint string) *alias {
 
 // run converts the schema at t into the body of a, and then everything that is
 // referred to from there. The queue keeps a chain of references from becoming
-// a chain of calls.
-func (c *converter) run(a *alias, t target) {
-	c.aliases[t.val] = a
-	c.queue = append(c.queue, job{a, t})
+// a chain of calls. Inherited are the types of t if it declares none; what refers to
+// t does not inherit them.
+func (c *converter) run(a *alias, t target, inherited []string) {
+	if inherited == nil || c.typesOf(t.val, maxTypeHops) != nil {
+		c.aliases[t.val] = a
+	}
+	c.queue = append(c.queue, job{a, t, inherited})
 	for len(c.queue) > 0 && c.over == "" {
 		next := c.queue[0]
 		c.queue = c.queue[1:]
-		next.alias.body = c.convert(next.at, 0, nil)
+		next.alias.body = c.convert(next.at, 0, next.inherited)
 		next.alias.doc = c.describe(next.at.val, maxPropertyText)
 	}
 }
@@ -90,8 +96,7 @@ func (c *converter) spend(depth int) bool {
 }
 
 // convert returns the type of the schema at t. Inherited are the types that
-// the schema around an alternative declares for it; they replace the type that
-// its keywords would suggest.
+// the schemas which apply to the same value declare, nil if none does.
 func (c *converter) convert(t target, depth int, inherited []string) node {
 	if !c.spend(depth) {
 		return top{}
@@ -131,7 +136,7 @@ func (c *converter) reference(t target, key string, depth int, inherited []strin
 		if a == nil {
 			a = c.newAlias(hintOf(to.path))
 			c.aliases[to.val] = a
-			c.queue = append(c.queue, job{a, to})
+			c.queue = append(c.queue, job{alias: a, at: to})
 		}
 		n = ref{a}
 	}
@@ -172,35 +177,36 @@ func neverNot(v *value) bool {
 	return not.isBool(true) || not.is(objectValue) && len(not.members) == 0
 }
 
-// types returns the declared types of a schema, nil if it declares none.
+// types returns the declared types of a schema, nil if it declares none, and
+// reports what is odd about them.
 func (c *converter) types(t target) []string {
-	declared := t.val.get("type")
-	var types []string
-	switch {
-	case declared == nil:
-	case declared.is(stringValue):
-		types = append(types, declared.text)
-	case declared.is(arrayValue):
-		for _, item := range declared.items {
-			if item.is(stringValue) {
-				types = append(types, item.text)
-			} else {
-				c.report(t.path+"/type", "type that is not a string; ignored")
-			}
-		}
-	default:
+	switch declared := t.val.get("type"); {
+	case declared == nil || declared.is(stringValue):
+	case !declared.is(arrayValue):
 		c.report(t.path+"/type", "type is "+declared.kind.String()+"; ignored")
+	case slices.ContainsFunc(declared.items, func(item *value) bool { return !item.is(stringValue) }):
+		c.report(t.path+"/type", "type that is not a string; ignored")
 	}
-	return types
+	return typeNames(t.val)
+}
+
+// typeNames returns the types that v declares itself, nil if it declares none.
+func typeNames(v *value) []string {
+	declared := v.get("type")
+	if declared.is(stringValue) {
+		return []string{declared.text}
+	}
+	return stringsOf(declared)
 }
 
 // structure converts the keywords that build a type: type with its
 // sub-schemas, allOf, anyOf, oneOf.
 func (c *converter) structure(t target, types []string, depth int, inherited []string) node {
 	v := t.val
-	if types == nil {
-		if types = implied(v); types != nil && inherited != nil {
-			types = inherited
+	declared := types != nil
+	if !declared {
+		if types = inherited; types == nil {
+			types = c.typesOf(v, maxTypeHops)
 		}
 	}
 	required := stringsOf(v.get("required"))
@@ -214,13 +220,12 @@ func (c *converter) structure(t target, types []string, depth int, inherited []s
 		}
 		all = append(all, c.convert(at, depth+1, types))
 	}
-	if types == nil && len(required) > 0 {
-		if types = inherited; types == nil {
-			types = []string{"object"}
-		}
-	}
+	objects, arrays := len(required) > 0 || ofObjects(v), ofArrays(v)
 	var base node = top{}
-	if types != nil {
+	switch {
+	case types == nil && (objects || arrays):
+		base = c.untyped(t, objects, arrays, required, depth)
+	case declared || objects || arrays:
 		var members []node
 		for _, name := range types {
 			members = append(members, c.typed(t, name, required, depth))
@@ -236,22 +241,6 @@ func (c *converter) structure(t target, types []string, depth int, inherited []s
 		}
 	}
 	return n
-}
-
-// implied returns the type that the keywords of a schema without a type are
-// about. JSON Schema would let any other type pass; authors mean this one.
-func implied(v *value) []string {
-	for _, key := range []string{"properties", "additionalProperties", "patternProperties"} {
-		if v.get(key).is(objectValue) {
-			return []string{"object"}
-		}
-	}
-	for _, key := range []string{"items", "prefixItems"} {
-		if v.get(key) != nil {
-			return []string{"array"}
-		}
-	}
-	return nil
 }
 
 // typed converts what a schema says about values of one type.

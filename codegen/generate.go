@@ -114,20 +114,26 @@ func (g *generator) input() side {
 	}
 	c := g.converter(root, path)
 	a := c.newAlias("Args")
-	c.run(a, target{val: root})
+	c.run(a, target{val: root}, []string{"object"})
 	if c.over != "" {
 		g.report(path, c.over+"; taken as unknown")
 		return fallback
 	}
 	a.body = g.asArguments(a.body, root, path)
 	s, ok := g.finish(a, path, "unknown", maxInputBytes)
-	if !ok {
+	switch {
+	case !ok:
+		return fallback
+	case s.node == node(never{}):
+		g.report(path, noObject)
 		return fallback
 	}
 	s.optional = allOptional(a.final)
 	s.deprecated = root.get("deprecated").isBool(true)
 	return s
 }
+
+const noObject = "input schema allows no object; taken as unknown"
 
 // asArguments makes an object of whatever the input schema allows.
 func (g *generator) asArguments(n node, root *value, path string) node {
@@ -149,12 +155,16 @@ func (g *generator) asArguments(n node, root *value, path string) node {
 		}
 		return n
 	}
-	objects := slices.DeleteFunc(slices.Clone(parts(n)), func(m node) bool { return !objectLike(m) })
+	objects := slices.DeleteFunc(slices.Clone(parts(n)), func(m node) bool { return !allowsObject(m) })
 	if len(objects) == 0 {
-		g.report(path, "input schema allows no object; taken as unknown")
+		g.report(path, noObject)
 		return anyObject()
 	}
-	return union(objects...)
+	n = union(objects...)
+	if !objectLike(n) {
+		n = intersect(anyObject(), n)
+	}
+	return n
 }
 
 // output is the type of the result: what the server declares, else what was
@@ -206,20 +216,21 @@ func (g *generator) declaredOutput(limit int) (side, bool) {
 	}
 	c.lists = &nullLists{base: at.path}
 	a := c.newAlias("Result")
-	c.run(a, at)
+	c.run(a, at, nil)
 	if c.over != "" {
 		g.report(path, c.over+"; taken as any")
 		return side{}, false
 	}
-	if a.body == (node)(never{}) {
+	s, ok := g.finish(a, path, "any", limit)
+	switch {
+	case !ok:
+		return side{}, false
+	case s.node == node(never{}):
 		g.report(path, "output schema allows no value; taken as any")
 		return side{}, false
 	}
-	s, ok := g.finish(a, path, "any", limit)
-	if ok {
-		g.out.lists = c.lists.paths
-	}
-	return s, ok
+	g.out.lists = c.lists.paths
+	return s, true
 }
 
 // decode returns nil, with a diagnostic, for what is not an object.

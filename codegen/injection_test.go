@@ -158,6 +158,8 @@ func hostileTool(text string) []codegen.Tool {
 			"long":     m{"enum": longEnum(text)},
 			"map":      m{"type": "object", "properties": m{"a": m{}}, "additionalProperties": m{"const": text}},
 			"patterns": m{"type": "object", "patternProperties": m{text: m{"const": text}}, "propertyNames": m{"pattern": text}},
+			"closed":   m{"type": "object", "patternProperties": m{text: m{"const": text}}, "additionalProperties": false},
+			"untyped":  m{"patternProperties": m{text: m{"const": text}}, "items": m{"const": text}, "required": []any{text + "="}},
 			"branches": m{"type": "object", "properties": m{text + "?": m{}, text + "!": m{}}, "oneOf": []any{m{"required": []any{text + "?"}}, m{"required": []any{text + "!"}}}},
 			"depends":  m{"type": "object", "dependentRequired": m{text: []any{text}}, "not": m{"const": text}, "if": m{"const": text}},
 			"filled":   m{"type": "object", "properties": m{text + "#": m{"type": []any{"null", "array"}}}},
@@ -226,6 +228,8 @@ func FuzzModule(f *testing.F) {
 	f.Add("server", "tool", "text", []byte(`{"type":"object","properties":{"a":{"type":"string"}}}`), []byte(`{"$ref":"#"}`))
 	f.Add("a\nb", "*/", "*/", []byte(`{"anyOf":[{"required":["a"]},{"allOf":[{"$ref":"#/anyOf/0"}]}]}`), []byte(`[`))
 	f.Add("", "then", "@ts-ignore", []byte(`{"items":[{},true],"additionalItems":{"$ref":"#/items/0"},"type":["array","x"]}`), []byte(`null`))
+	f.Add("s", "t", "text", []byte(`{"properties":{"a":{"items":{}}},"patternProperties":{"^x":{"$ref":"#"}},"allOf":[{"$ref":"#/properties/a"},{"required":["b"]}]}`),
+		[]byte(`{"anyOf":[{"$ref":"#"},{"properties":{"a":{"allOf":[{"$ref":"#"},{"items":{"$ref":"#"}}]}}}]}`))
 	for _, payload := range payloads {
 		f.Add(payload, payload, payload, []byte(hostileTool(payload)[0].InputSchema), []byte(payload))
 	}

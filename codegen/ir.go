@@ -8,8 +8,9 @@ import "slices"
 type node interface{ isNode() }
 
 type (
-	// top is the type of everything: `unknown` in arguments, `any` in results.
-	top struct{}
+	// top is the type of everything: `unknown` in arguments, `any` in results
+	// unless it is strict.
+	top struct{ strict bool }
 	// never is the type of nothing, from `false` and `{"not":{}}`.
 	never struct{}
 	// prim is string, number, boolean or null.
@@ -32,9 +33,11 @@ type (
 	object struct {
 		props []property
 		index node // nil if the object is closed
-		// others is what the properties without a name are declared to be,
-		// where index cannot say it.
-		others node
+		// others is what the properties without a name are declared to be, and
+		// patterns those whose name matches a pattern, which is the name here. A
+		// comment says it where index cannot.
+		others   node
+		patterns []property
 		// index and no property, and nothing more said: intersected with
 		// another object it adds nothing.
 		anything bool
@@ -69,6 +72,8 @@ type alias struct {
 	uses  int
 	keep  bool // never to be inlined
 	final node // body with inlined aliases; set by the linker
+	// expanding is set while final is made.
+	expanding bool
 }
 
 func (top) isNode()            {}
@@ -158,7 +163,7 @@ func intersect(members ...node) node {
 	seen := make(map[string]bool)
 	merged := -1 // where in kept the merged object is
 	objects := 0 // members that are objects in some form
-	for _, m := range flat {
+	for _, m := range byKind(flat) {
 		switch m := m.(type) {
 		case top:
 			continue
@@ -186,7 +191,6 @@ func intersect(members ...node) node {
 	if merged >= 0 && objects > 1 && len(kept) > 1 && kept[merged].(object).anything {
 		kept = slices.Delete(kept, merged, merged+1)
 	}
-	kept = narrow(kept)
 	switch len(kept) {
 	case 0:
 		return top{}
@@ -194,44 +198,6 @@ func intersect(members ...node) node {
 		return kept[0]
 	}
 	return intersectionOf{kept}
-}
-
-// narrow applies the primitives among the members to the others: what
-// TypeScript would work out anyway, `string & ("a" | 1)`, a reader should not
-// have to.
-func narrow(members []node) []node {
-	for at, m := range members {
-		p, ok := m.(prim)
-		if !ok {
-			continue
-		}
-		for i, other := range members {
-			if i == at {
-				continue
-			}
-			var fits []node
-			for _, part := range parts(other) {
-				switch part := part.(type) {
-				case literal:
-					if part.kind == p {
-						fits = append(fits, part)
-					}
-				case prim:
-					if part == p {
-						fits = append(fits, part)
-					}
-				case array, tuple, object:
-				default:
-					return members // a name may stand for anything
-				}
-			}
-			rest := slices.Clone(members)
-			rest[i] = union(fits...)
-			rest = slices.Delete(rest, at, at+1)
-			return []node{intersect(rest...)}
-		}
-	}
-	return members
 }
 
 // parts returns the members of a union, or the node itself.
@@ -249,7 +215,7 @@ func mergeObjects(a, b object) object {
 	if b.anything {
 		return a
 	}
-	out := object{index: a.index, others: a.others}
+	out := object{index: a.index, others: a.others, patterns: mergePatterns(a.patterns, b.patterns)}
 	if out.index == nil {
 		out.index, out.others = b.index, b.others
 	}
@@ -275,6 +241,18 @@ func mergeObjects(a, b object) object {
 	return out
 }
 
+// maxPatterns is how many patterns of names a comment tells about.
+const maxPatterns = 8
+
+func mergePatterns(a, b []property) []property {
+	for _, p := range b {
+		if len(a) < maxPatterns && !slices.ContainsFunc(a, func(q property) bool { return q.name == p.name }) {
+			a = append(slices.Clip(a), p)
+		}
+	}
+	return a
+}
+
 func boolInt(b bool) int {
 	if b {
 		return 1
@@ -285,6 +263,10 @@ func boolInt(b bool) int {
 // objectLike reports whether every value of n is an object, as far as a short
 // look tells. A reference counts when its target does.
 func objectLike(n node) bool { return newLook().objectLike(n) }
+
+// allowsObject reports whether a value of n can be an object; it can for all that a
+// short look tells.
+func allowsObject(n node) bool { return newLook().allowsObject(n) }
 
 // allOptional reports whether `{}` is a value of n, as far as a short look tells.
 func allOptional(n node) bool { return newLook().allOptional(n) }
@@ -318,6 +300,20 @@ func (l *look) objectLike(n node) bool {
 		return slices.ContainsFunc(n.members, l.objectLike)
 	case ref:
 		return l.enter(n.alias) && l.objectLike(n.alias.body)
+	}
+	return false
+}
+
+func (l *look) allowsObject(n node) bool {
+	switch n := n.(type) {
+	case top, object, requiring:
+		return true
+	case unionOf:
+		return slices.ContainsFunc(n.members, l.allowsObject)
+	case intersectionOf:
+		return !slices.ContainsFunc(n.members, func(m node) bool { return !l.allowsObject(m) })
+	case ref:
+		return !l.enter(n.alias) || l.allowsObject(n.alias.body)
 	}
 	return false
 }

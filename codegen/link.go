@@ -1,13 +1,17 @@
 package codegen
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // maxInlineHeight is how many levels a type may have and still be written
 // where it is referred to, and maxInlineText how long a type that is referred
-// to more than once may be.
+// to more than once may be, maxSpreadText in an intersection.
 const (
 	maxInlineHeight = 8
 	maxInlineText   = 32
+	maxSpreadText   = 256
 )
 
 // A linker decides which aliases keep a name. What is referred to once, or is
@@ -142,13 +146,18 @@ func walk(n node, inside bool, visit func(*alias)) {
 		}
 		walk(n.index, true, visit)
 		walk(n.others, true, visit)
+		for _, p := range n.patterns {
+			walk(p.typ, true, visit)
+		}
 	}
 }
 
 // expandAlias sets the final body of a.
 func expandAlias(a *alias) node {
 	if a.final == nil {
+		a.expanding = true
 		a.final = expand(a.body)
+		a.expanding = false
 	}
 	return a.final
 }
@@ -159,7 +168,7 @@ func expand(n node) node {
 	switch n := n.(type) {
 	case ref:
 		a := n.alias
-		if a.keep {
+		if a.keep || a.expanding {
 			return n
 		}
 		final := expandAlias(a)
@@ -177,23 +186,51 @@ func expand(n node) node {
 		return tuple{expandEach(n.elems), n.required, expandIf(n.rest)}
 	case object:
 		out := object{index: expandIf(n.index), others: expandIf(n.others), anything: n.anything}
-		for _, p := range n.props {
-			p.typ = expand(p.typ)
-			out.props = append(out.props, p)
-		}
+		out.props, out.patterns = expandTypes(n.props), expandTypes(n.patterns)
 		return out
 	case unionOf:
 		return union(expandEach(n.members)...)
 	case intersectionOf:
-		return intersect(expandEach(n.members)...)
+		members := expandEach(n.members)
+		for i, m := range members {
+			members[i] = spread(m)
+		}
+		return intersect(members...)
 	}
 	return n
+}
+
+// spread puts what a name stands for in its place if that lets all scalars pass. An
+// intersection of such names has as many alternatives as the product of theirs,
+// which is hard to read and too much for TypeScript; kind by kind they are few.
+func spread(n node) node {
+	members := slices.Clone(parts(n))
+	for i, m := range members {
+		r, ok := m.(ref)
+		if !ok || r.alias.expanding {
+			continue
+		}
+		final := expandAlias(r.alias)
+		if _, short := inline(final, maxSpreadText); short && lax(final) {
+			members[i] = final
+		}
+	}
+	return either(members)
 }
 
 func expandEach(nodes []node) []node {
 	out := make([]node, len(nodes))
 	for i, n := range nodes {
 		out[i] = expand(n)
+	}
+	return out
+}
+
+func expandTypes(props []property) []property {
+	var out []property
+	for _, p := range props {
+		p.typ = expand(p.typ)
+		out = append(out, p)
 	}
 	return out
 }

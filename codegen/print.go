@@ -33,6 +33,7 @@ const lineWidth = 100
 type printer struct {
 	top     string // how the top type is written
 	docs    bool   // whether properties have comments
+	notes   bool   // whether those of index signatures are too long for a line
 	byID    bool   // aliases by number instead of by name
 	brief   bool   // whether long enumerations are cut
 	limit   int    // of a text on one line
@@ -78,7 +79,7 @@ func (p *printer) members(n unionOf) ([]node, string) {
 
 // inline writes n on one line, without comments, if it has at most limit bytes.
 func inline(n node, limit int) (string, bool) {
-	p := printer{top: "unknown", limit: limit, byID: true}
+	p := printer{top: "unknown", limit: limit, byID: true, notes: true}
 	return p.onOneLine(n, looseType)
 }
 
@@ -105,6 +106,9 @@ func (p *printer) append(b []byte, n node, at precedence) []byte {
 	}
 	switch n := n.(type) {
 	case top:
+		if n.strict {
+			return append(b, "unknown"...)
+		}
 		return append(b, p.top...)
 	case never:
 		return append(b, "never"...)
@@ -194,7 +198,7 @@ func (p *printer) appendObject(b []byte, n object) []byte {
 		b = p.append(b, prop.typ, looseType)
 	}
 	if n.index != nil {
-		if p.docs && n.others != nil {
+		if (p.docs || p.notes) && (n.others != nil || len(n.patterns) > 0) {
 			p.tooLong = true
 			return b
 		}
@@ -280,17 +284,29 @@ func (p *printer) objectBlock(n object, indent string) string {
 		line(prop.doc, propertyHead(prop), prop.typ)
 	}
 	if n.index != nil {
-		var d doc
-		if n.others != nil {
-			p.limit = maxTagText
-			if text, ok := p.onOneLine(n.others, looseType); ok {
-				d.tags = []string{"@additionalProperties " + text}
-			}
-		}
-		line(d, strings.TrimSpace(indexHead), n.index)
+		line(doc{tags: p.indexTags(n)}, strings.TrimSpace(indexHead), n.index)
 	}
 	b.WriteString(indent + "}")
 	return b.String()
+}
+
+// indexTags says what the index signature of n cannot.
+func (p *printer) indexTags(n object) []string {
+	p.limit = maxTagText
+	var tags []string
+	if n.others != nil {
+		if text, ok := p.onOneLine(n.others, looseType); ok {
+			tags = append(tags, "@additionalProperties "+text)
+		}
+	}
+	for _, pattern := range n.patterns {
+		text, ok := p.onOneLine(pattern.typ, looseType)
+		if !ok {
+			text = "…"
+		}
+		tags = append(tags, "@patternProperties "+quote(clip(pattern.name, maxTagText))+": "+text)
+	}
+	return tags
 }
 
 func (p *printer) tupleBlock(n tuple, indent string) string {

@@ -79,7 +79,8 @@ func (c *converter) objectOf(t target, required []string, depth int) node {
 		}
 	}
 
-	index := c.indexOf(t, additional, patterns, depth)
+	index, named := c.indexOf(t, additional, patterns, depth)
+	out.patterns = named
 	switch {
 	case index == nil && len(out.props) == 0 && additional.isBool(false):
 		out.index = never{} // {} alone would accept any value
@@ -88,7 +89,8 @@ func (c *converter) objectOf(t target, required []string, depth int) node {
 		return anyObject()
 	case len(out.props) == 0:
 		out.index = index
-		_, out.anything = index.(top)
+		_, open := index.(top)
+		out.anything = open && len(named) == 0
 	case index != nil:
 		// An index signature narrower than its properties is an error in
 		// TypeScript, and an intersection with one accepts no literal.
@@ -139,15 +141,17 @@ func (c *converter) within(t target) target {
 	return t
 }
 
-// indexOf returns the type of the properties that have no name in the schema,
-// nil if there are none.
-func (c *converter) indexOf(t target, additional, patterns *value, depth int) node {
+// indexOf returns the type of the properties that have no name in the schema, nil
+// if there are none. A name that matches none of the patterns may have any value
+// unless additionalProperties says which: then the type is that of everything, and
+// what the patterns say is returned beside it.
+func (c *converter) indexOf(t target, additional, patterns *value, depth int) (index node, named []property) {
 	var members []node
+	open := additional == nil || additional.isBool(true)
 	switch {
-	case additional == nil || additional.isBool(false):
 	case additional.isBool(true):
 		members = append(members, top{})
-	default:
+	case !open && !additional.isBool(false):
 		key := "additionalProperties"
 		if t.val.get(key) == nil {
 			key = "unevaluatedProperties"
@@ -155,12 +159,23 @@ func (c *converter) indexOf(t target, additional, patterns *value, depth int) no
 		members = append(members, c.convert(t.sub(key), depth+1, nil))
 	}
 	for _, m := range patterns.object() {
-		members = append(members, c.convert(t.sub("patternProperties").sub(m.key), depth+1, nil))
+		if open && len(named) == maxPatterns {
+			break
+		}
+		typ := c.convert(t.sub("patternProperties").sub(m.key), depth+1, nil)
+		if open {
+			members = append(members, top{})
+			if _, free := typ.(top); !free {
+				named = append(named, property{name: m.key, typ: typ})
+			}
+			continue
+		}
+		members = append(members, typ)
 	}
 	if len(members) == 0 {
-		return nil
+		return nil, nil
 	}
-	return union(members...)
+	return union(members...), named
 }
 
 // arrayOf converts the keywords that describe an array. A tuple has the elements
