@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync/atomic"
 	"time"
 )
 
@@ -95,19 +94,44 @@ func (c *Checker) attempt(l *layout) (s *server, said []message, err error) {
 
 // ask lets a server check a program in the time that there is for it.
 func (c *Checker) ask(s *server, l *layout) ([]message, error) {
-	var late atomic.Bool
-	timer := time.AfterFunc(c.opts.Timeout, func() {
-		late.Store(true)
-		s.kill()
-	})
+	done, inTime := make(chan struct{}), make(chan bool)
+	go func() {
+		ended := s.endsWithin(c.opts.Timeout, done)
+		if !ended {
+			s.kill()
+		}
+		inTime <- ended
+	}()
 	said, err := s.check(l)
-	if timer.Stop(); err == nil && !late.Load() {
-		return said, nil
-	}
-	if late.Load() {
+	close(done)
+	switch {
+	case !<-inTime:
 		return nil, fmt.Errorf("%w: it took longer than %v; use simpler types", ErrTooComplex, c.opts.Timeout)
+	case err != nil:
+		return nil, s.failure(err)
 	}
-	return nil, s.failure(err)
+	return said, nil
+}
+
+// maxTimeouts is how many times over a server may have the time for a check.
+const maxTimeouts = 4
+
+// endsWithin waits until a check is done or its time is over. The time counts as long as
+// the server can work: where the machine has no processor for it, the program is not what
+// takes long.
+func (s *server) endsWithin(timeout time.Duration, done <-chan struct{}) bool {
+	for range maxTimeouts {
+		before, known := processorTime(s.pid)
+		select {
+		case <-done:
+			return true
+		case <-time.After(timeout):
+		}
+		if used, ok := processorTime(s.pid); !known || !ok || used-before > timeout/2 {
+			return false
+		}
+	}
+	return false
 }
 
 // take returns the idle server that suits best, or a new one.

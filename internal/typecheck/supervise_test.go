@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -120,6 +121,27 @@ func TestServerIsStuck(t *testing.T) {
 		mustFail(t, err, ErrClosed)
 		mustFail(t, c.Warm(t.Context()), ErrClosed)
 	})
+}
+
+func TestProcessorTime(t *testing.T) {
+	before, ok := processorTime(os.Getpid())
+	if !ok {
+		if runtime.GOOS == "linux" {
+			t.Fatal("it is not known")
+		}
+		t.Skip("it is not known here")
+	}
+	for i := 0; ; i++ {
+		if used, ok := processorTime(os.Getpid()); !ok || used > before {
+			break
+		}
+		if i > 1e7 {
+			t.Fatal("time does not pass")
+		}
+	}
+	if _, ok := processorTime(1 << 22); ok {
+		t.Error("a process with an id that none has, has used something")
+	}
 }
 
 // bombs are small programs whose check would take hours, or all memory.

@@ -83,7 +83,9 @@ type Options struct {
 	// checks go on at a time. They start when they are needed and take about 60 to
 	// 150 MB each. Zero means 2.
 	Servers int
-	// Timeout is how long one check may take once a server has it. Zero means 5 s.
+	// Timeout is how long one check may take once a server has it. Zero means 5 s. Where
+	// the system tells that the server had less than half a processor in that time, it has
+	// as long again, at most three times.
 	Timeout time.Duration
 	// MemoryMB is how much memory a server may take, where the operating system can
 	// limit that. One that has half of it after a check is replaced. Zero means 512.
