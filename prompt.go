@@ -204,8 +204,10 @@ func present(s mcpclient.Status, module *codegen.Server, tools []mcpclient.Tool)
 	}
 	for i := range tools {
 		t := &tools[i]
-		p.schemaTokens[t.Name] = definitionOf(t)
-		p.allTokens += p.schemaTokens[t.Name]
+		if _, repeated := p.schemaTokens[t.Name]; !repeated {
+			p.schemaTokens[t.Name] = definitionOf(t)
+			p.allTokens += p.schemaTokens[t.Name]
+		}
 		if len(tools) > maxWhole {
 			continue
 		}

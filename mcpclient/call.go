@@ -125,6 +125,8 @@ func (c *connection) try(ctx context.Context, tool string, args json.RawMessage,
 	_, raw, rpcErr := ex.state()
 	var out *Result
 	switch {
+	// The SDK may have failed over a result that parseResult understands, but not over one
+	// that asks for input: then the rounds have failed.
 	case rpcErr == nil && raw != nil && (err == nil || !needsInput(raw)):
 		c.answered()
 		if len(raw) > c.opts.MaxResultBytes {

@@ -94,7 +94,8 @@ func (c *connection) explain(ctx context.Context, l *link, err error) error {
 			return fmt.Errorf("handshake: %w", c.secrets.protocolError(rpcErr))
 		}
 	}
-	if errors.Is(err, mcp.ErrConnectionClosed) && l.discovered != nil {
+	var answer *jsonrpc.Error
+	if errors.Is(err, mcp.ErrConnectionClosed) && l.discovered != nil && !errors.As(l.discovered, &answer) {
 		err = l.discovered // by which the SDK has closed it
 	}
 	var (

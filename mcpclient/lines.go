@@ -33,14 +33,22 @@ func kindOf(line []byte) lineKind {
 	switch {
 	case len(line) == 0:
 		return lineBlank
-	case line[0] == '{', line[0] == '[' && bytes.HasPrefix(bytes.TrimLeft(line[1:], " \t"), []byte("{")): // and not "[INFO]"
+	case line[0] == '{', line[0] == '[' && beginsBatch(line):
 		return lineJSON
 	}
 	return lineNoise
 }
 
+// beginsBatch reports whether a line that begins with a bracket may be a batch, and not
+// "[INFO] ready".
+func beginsBatch(line []byte) bool {
+	rest := bytes.TrimLeft(line[1:], " \t")
+	return len(rest) == 0 || rest[0] == '{' // or the buffer ends here
+}
+
 // next returns the next line that begins like a message, without space before it. It is valid
-// until the following call. At the end the error is io.EOF, whatever the reason.
+// until the following call. At the end the error is io.EOF, whatever the reason, and another one if a
+// message is too long.
 func (r *lineReader) next() ([]byte, error) {
 	kind := lineBlank
 	var long bytes.Buffer // the parts of a line that does not fit into r.in

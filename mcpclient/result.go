@@ -164,8 +164,7 @@ func parseResult(raw json.RawMessage) (*Result, error) {
 	return r, nil
 }
 
-// needsInput reports whether a result asks the client for input first, which
-// this client cannot give.
+// needsInput reports whether a result asks the client for input first.
 func needsInput(raw json.RawMessage) bool {
 	var w struct {
 		ResultType string `json:"resultType"`

@@ -16,7 +16,7 @@ import (
 )
 
 // stdio is the transport to a process of ours, in place of the SDK's mcp.IOTransport: its
-// connections hand no message from goroutine to goroutine, and decode none twice.
+// connections hand no message from goroutine to goroutine.
 type stdio struct{ proc *process }
 
 // Connect implements mcp.Transport.
@@ -33,9 +33,10 @@ type stdioConn struct {
 
 	try     syscall.RawConn // of stdin; nil if only a goroutine can write without waiting
 	mu      sync.Mutex
-	waiting []byte // what flush writes next
-	unsent  int    // bytes of waiting, and of what flush writes now; flush runs if there are any
-	err     error  // why nothing can be written any more
+	waiting []byte        // what flush writes next
+	unsent  int           // bytes of waiting, and of what flush writes now; flush runs if there are any
+	fewer   chan struct{} // closed when unsent has become less, or err is set; nil if nobody waits for that
+	err     error         // why nothing can be written any more
 }
 
 // newStdioConn returns a connection that writes to stdin and reads from stdout. Lines of
@@ -76,7 +77,7 @@ func (c *stdioConn) Read(ctx context.Context) (jsonrpc.Message, error) {
 			continue
 		}
 		msg, err := jsonrpc.DecodeMessage(line)
-		if err != nil && !saysJSONRPC(line) { // a log in JSON
+		if err != nil && !meantAsMessage(line) { // a log in JSON
 			_, _ = c.in.noise.Write(line)
 			continue
 		}
@@ -87,12 +88,15 @@ func (c *stdioConn) Read(ctx context.Context) (jsonrpc.Message, error) {
 	return jsonrpc.DecodeMessage(next)
 }
 
-// saysJSONRPC reports whether an object claims to be a message.
-func saysJSONRPC(object []byte) bool {
-	var claim struct {
+// meantAsMessage reports whether an object that is no message was meant to be one.
+func meantAsMessage(object []byte) bool {
+	var m struct {
 		Version json.RawMessage `json:"jsonrpc"`
+		ID      json.RawMessage `json:"id"`
+		Result  json.RawMessage `json:"result"`
+		Error   json.RawMessage `json:"error"`
 	}
-	return json.Unmarshal(object, &claim) != nil || claim.Version != nil
+	return json.Unmarshal(object, &m) != nil || m.Version != nil || m.ID != nil && (m.Result != nil || m.Error != nil)
 }
 
 // readError returns why nothing more can be read.
@@ -105,9 +109,10 @@ func (c *stdioConn) readError(err error) error {
 	return err
 }
 
-// Write implements mcp.Connection. It does not wait: what the pipe does not take at once is
-// written by a goroutine, in order. If that fails, Read and the next Write return the error.
-func (c *stdioConn) Write(_ context.Context, msg jsonrpc.Message) error {
+// Write implements mcp.Connection. What the pipe does not take at once is written by a
+// goroutine, in order; Write only waits, until ctx ends, when there is too much of it. If
+// writing fails, Read and the next Write return the error.
+func (c *stdioConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 	line, err := jsonrpc.EncodeMessage(msg)
 	if err != nil {
 		return err
@@ -115,16 +120,13 @@ func (c *stdioConn) Write(_ context.Context, msg jsonrpc.Message) error {
 	line = append(line, '\n')
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.err != nil {
-		return c.err
-	}
-	if c.unsent > 0 && c.unsent+len(line) > maxMessage {
-		return fmt.Errorf("the server does not read its standard input, where %d bytes wait for it", c.unsent)
+	if err := c.room(ctx, len(line)); err != nil {
+		return err
 	}
 	if c.unsent == 0 {
 		n, err := c.writeNow(line)
 		if err != nil {
-			c.err = err
+			c.fail(err)
 			return err
 		}
 		if line = line[n:]; len(line) == 0 {
@@ -135,6 +137,46 @@ func (c *stdioConn) Write(_ context.Context, msg jsonrpc.Message) error {
 	c.waiting = append(c.waiting, line...)
 	c.unsent += len(line)
 	return nil
+}
+
+// room waits until so many bytes more may wait, with c.mu locked at its begin and end.
+func (c *stdioConn) room(ctx context.Context, size int) error {
+	for c.err == nil && c.unsent > 0 && c.unsent+size > maxMessage {
+		if c.fewer == nil {
+			c.fewer = make(chan struct{})
+		}
+		fewer, unsent := c.fewer, c.unsent
+		c.mu.Unlock()
+		var ended error
+		select {
+		case <-fewer:
+		case <-ctx.Done():
+			ended = fmt.Errorf("the server does not read its standard input, where %d bytes wait for it: %w", unsent, context.Cause(ctx))
+		}
+		c.mu.Lock()
+		if ended != nil {
+			return ended
+		}
+	}
+	return c.err
+}
+
+// progress tells those who wait in room that something has changed.
+func (c *stdioConn) progress() {
+	if c.fewer != nil {
+		close(c.fewer)
+		c.fewer = nil
+	}
+}
+
+// fail notes that nothing can be written any more, and ends Read when it has had the time
+// to read what the server has answered already.
+func (c *stdioConn) fail(err error) {
+	if c.err == nil {
+		c.err = err
+		c.progress()
+		c.interrupt(exitGrace)
+	}
 }
 
 // writeNow writes as much as can be written without waiting.
@@ -160,9 +202,9 @@ func (c *stdioConn) flush() {
 		_, err := c.stdin.Write(b) // until Close, if nobody reads
 		c.mu.Lock()
 		c.unsent -= len(b)
-		if err != nil && c.err == nil {
-			c.err = err
-			c.interrupt(exitGrace) // what it has answered already can be read
+		c.progress()
+		if err != nil {
+			c.fail(err)
 		}
 	}
 }
@@ -181,6 +223,7 @@ func (c *stdioConn) Close() error {
 	c.mu.Lock()
 	if c.err == nil {
 		c.err = io.EOF
+		c.progress()
 	}
 	c.mu.Unlock()
 	c.interrupt(0)

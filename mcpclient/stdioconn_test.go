@@ -2,6 +2,7 @@ package mcpclient
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,7 @@ func TestStdioConnReads(t *testing.T) {
 		{"batch of others", "[1]\n" + first + "\n", "first, EOF"},
 		{"batch with others", "[" + first + ",1]\n", "first, unmarshaling"},
 		{"log", "[INFO] {ready}\n[12:30] ready\n" + first + "\n", "first, EOF"},
+		{"no version", `{"id":1,"result":{}}` + "\n", "invalid message version"},
 		{"log in JSON", `{"level":"info","msg":"ready"}` + "\n" + first + "\n", "first, EOF"},
 		{"no JSON", "{this is no JSON\n", "not JSON: invalid character 't'"},
 		{"no JSON in a batch", "[{this is no JSON}]\n", "not JSON: invalid character 't'"},
@@ -128,15 +130,46 @@ func TestStdioConnServerDoesNotRead(t *testing.T) {
 		if i > 4 {
 			t.Fatal("there is no bound")
 		}
-		err = c.Write(t.Context(), big)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		err = c.Write(ctx, big)
+		cancel()
 	}
 	if !strings.Contains(err.Error(), "does not read its standard input") {
 		t.Errorf("error %v", err)
 	}
+	waits := make(chan error)
+	go func() { waits <- c.Write(context.Background(), big) }()
 	_ = c.Close()
+	if err := <-waits; err == nil {
+		t.Error("written while it is closed")
+	}
 	if err := c.Write(t.Context(), note("x")); err == nil {
 		t.Error("written after Close")
 	}
+}
+
+// Who writes more than may wait goes on when the server reads.
+func TestStdioConnWaitsForRoom(t *testing.T) {
+	c, stdin, _, _ := pipes(t)
+	const messages = 6
+	var wg sync.WaitGroup
+	for range messages {
+		wg.Go(func() {
+			if err := c.Write(context.Background(), note(strings.Repeat("x", maxMessage/4))); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	lines := 0
+	buf := make([]byte, 1<<20)
+	for lines < messages {
+		n, err := stdin.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines += bytes.Count(buf[:n], []byte("\n"))
+	}
+	wg.Wait()
 }
 
 // A write that fails later breaks the connection, also if the server's stdout stays open.

@@ -54,6 +54,8 @@ type bundle struct {
 	program, checked, entry string
 	// hasDefault tells that the program has an export default, which is its value.
 	hasDefault bool
+	// endsInLiteral tells that its last token is one.
+	endsInLiteral bool
 }
 
 // maxNesting is how deep a program may be nested, counting everything that is not
@@ -87,6 +89,7 @@ func parse(p *Program, packages *deps.Set) (*bundle, *ProgramError) {
 	b.specifiers = append(b.specifiers, more...)
 	b.checked = outline.wrap(code, imports, exported)
 	b.entry = outline.wrap(code, imports, handedOver)
+	b.endsInLiteral = outline.endsInLiteral
 	b.hasDefault = outline.defaultExpr != nil || outline.defaultName != ""
 	return b, nil
 }
@@ -116,12 +119,10 @@ func defines(p *Program) map[string]string {
 // would parse it once more, in its own loader, which costs a small program more than
 // everything else. The packages may be nil.
 func (b *bundle) link(ctx context.Context, p *Program, packages *deps.Set) *ProgramError {
-	modules := newVirtualModules(p)
-	modules.words = sync.OnceValue(func() map[string]bool { return wordsIn(b.entry) })
+	modules := newVirtualModules(p, sync.OnceValue(func() map[string]bool { return wordsIn(b.entry) }))
 	result, imports := b.build(ctx, modules, packages)
 	if modules.less.Load() && (modules.nested.Load() || !complete(&result)) {
-		modules.words = nil
-		result, imports = b.build(ctx, modules, packages)
+		result, imports = b.build(ctx, newVirtualModules(p, nil), packages)
 	}
 	if len(result.Errors) > 0 {
 		return b.problem(p, result.Errors)
@@ -134,7 +135,7 @@ func (b *bundle) link(ctx context.Context, p *Program, packages *deps.Set) *Prog
 		}
 	}
 	if !b.hasDefault {
-		b.code, b.returnLine = returnLastExpression(b.code)
+		b.code, b.returnLine = returnLastExpression(b.code, b.endsInLiteral)
 	}
 	if imports == nil {
 		return nil
@@ -157,6 +158,26 @@ func complete(result *api.BuildResult) bool {
 	})
 }
 
+// maxIndentation bounds the spaces that esbuild prints in front of a program's lines, in
+// bytes. It takes some ten times as much memory for them.
+const maxIndentation = 16 << 20
+
+// sprawls reports whether there could be more: each level of a statement within another
+// adds two spaces to each line. It is an upper estimate that a program of 30 kB reaches.
+func sprawls(code string) bool {
+	levels, lines := 0, 1
+	for _, c := range []byte(code) {
+		switch c {
+		case '{', '(', '[', ':': // a label is a level, too
+			levels++
+			lines++
+		case '}', ')', ']', ',', ';', '\n':
+			lines++
+		}
+	}
+	return 2*levels*lines > maxIndentation
+}
+
 // build runs esbuild. The imports are nil if there are no packages.
 func (b *bundle) build(ctx context.Context, modules *virtualModules, packages *deps.Set) (api.BuildResult, *deps.Imports) {
 	plugins := []api.Plugin{modules.plugin()}
@@ -175,12 +196,14 @@ func (b *bundle) build(ctx context.Context, modules *virtualModules, packages *d
 		Sourcemap:      api.SourceMapExternal,
 		SourcesContent: api.SourcesContentExclude,
 		LegalComments:  api.LegalCommentsNone,
-		Outfile:        "bundle.js",
-		Define:         defines(modules.program),
-		Banner:         map[string]string{"js": prologue},
-		Footer:         map[string]string{"js": "//# sourceURL=" + bundleName},
-		TreeShaking:    api.TreeShakingTrue,
-		// An import that is not used may still be a mistake to report.
+		// Without layout the last expression is not found.
+		MinifyWhitespace: sprawls(b.program),
+		Outfile:          "bundle.js",
+		Define:           defines(modules.program),
+		Banner:           map[string]string{"js": prologue},
+		Footer:           map[string]string{"js": "//# sourceURL=" + bundleName},
+		TreeShaking:      api.TreeShakingTrue,
+		// A module that cannot be imported is a mistake also if nothing of it is used.
 		TsconfigRaw: `{"compilerOptions":{"verbatimModuleSyntax":true}}`,
 		// V8 has no decorators, and without raw line breaks in strings
 		// returnLastExpression can rely on the layout.

@@ -65,6 +65,9 @@ func (m *moduleCode) naming(words func() map[string]bool) (text string, less boo
 			less = true
 		}
 	}
+	if less {
+		b.WriteString("export {};\n") // esbuild takes a module without imports and exports for CommonJS
+	}
 	return b.String(), less
 }
 
@@ -82,18 +85,10 @@ const identifier = `[\p{L}\p{M}\p{N}\p{Pc}$\x{200c}\x{200d}]+`
 // top level begins a line, and its other lines are indented or begin with a bracket.
 func takeApart(text string) *moduleCode {
 	m := &moduleCode{text: text, named: map[string][]int{}}
-	if strings.Contains(text, "/*") {
-		return m // a line of a comment could look like anything
+	if strings.Contains(text, "/*") || strings.Contains(text, "eval(") {
+		return m // a line of a comment could look like anything, and eval uses what it likes
 	}
-	var parts []string
-	for line := range strings.Lines(text) {
-		if n := len(parts); n > 0 && strings.ContainsRune(" })]", rune(line[0])) {
-			parts[n-1] += line
-		} else {
-			parts = append(parts, line)
-		}
-	}
-	for _, part := range parts {
+	for _, part := range topLevel(text) {
 		if clause := exportClause.FindStringSubmatch(part); clause != nil {
 			if exports := exportsOf(clause[1]); exports != nil {
 				m.statements = append(m.statements, exports...)
@@ -110,6 +105,20 @@ func takeApart(text string) *moduleCode {
 		m.named[st.name] = append(m.named[st.name], at)
 	}
 	return m
+}
+
+// topLevel returns the statements of the top level.
+func topLevel(text string) []string {
+	var parts []string
+	start, end := 0, 0 // of the statement
+	for line := range strings.Lines(text) {
+		if end > start && !strings.ContainsRune(" })]", rune(line[0])) {
+			parts = append(parts, text[start:end])
+			start = end
+		}
+		end += len(line)
+	}
+	return append(parts, text[start:])
 }
 
 // exportsOf makes a statement of each entry of an export clause, nil if there is one that
@@ -189,5 +198,5 @@ func codeOf(source string) *moduleCode {
 	return s
 }
 
-// size is what code and its source take, at most some times over.
+// size is what code and its source take, to the order of magnitude.
 func (m *moduleCode) size(source string) int { return len(source) + 2*len(m.text) }

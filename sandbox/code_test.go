@@ -42,7 +42,7 @@ func TestModuleCodeNaming(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got, less := codeOf(filler + test.also).naming(func() map[string]bool { return wordsIn(test.program) })
-			if diff := cmp.Diff(test.want, got); diff != "" || !less {
+			if diff := cmp.Diff(test.want+"export {};\n", got); diff != "" || !less {
 				t.Errorf("less %v; -want +got:\n%s", less, diff)
 			}
 		})
@@ -53,6 +53,7 @@ func TestModuleCodeNaming(t *testing.T) {
 	}{
 		{"no words", filler, nil},
 		{"a small module", many(10), func() map[string]bool { return nil }},
+		{"eval", filler + "export function g(code: string) { return eval(code) }", func() map[string]bool { return nil }},
 		{"a comment", filler + "export const a = [/* b\nfunction f1() {\n*/ 1];", func() map[string]bool { return nil }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -70,6 +71,7 @@ func TestLargeModule(t *testing.T) {
 export function named(name: string) { return { f1, f2 }[name]; }
 `
 	modules := []Module{
+		{Specifier: "./mcp/plain", Source: strings.ReplaceAll(strings.Replace(many(200), "import", "//", 1), "call(", "String(")},
 		{Specifier: "./mcp/m", Source: many(200) + more},
 		{Specifier: "./mcp/uses", Source: `export { f150 } from "./mcp/m"; import { f151 } from "./mcp/m"; export const last = f151;`},
 	}
@@ -94,6 +96,9 @@ export function named(name: string) { return { f1, f2 }[name]; }
 		{name: "a function of the module", code: `import { named } from "./mcp/m"; named("f1")`, has: []string{"f1", "f2"}, hasNot: []string{"f3"}},
 		{name: "by another module", code: `import { f150, last } from "./mcp/uses"; [f150, last]`, has: []string{"f150", "f151"}},
 		{name: "by another module and itself", code: `import { last } from "./mcp/uses"; import * as m from "./mcp/m"; [last, m.f3]`, has: []string{"f151", "f3"}},
+		{name: "all members of a module without imports", code: `import * as m from "./mcp/plain"; Object.keys(m).length`, has: []string{"f0", "f199"}},
+		{name: "a computed member of a module without imports", code: `import * as m from "./mcp/plain"; let n = 5; m["f" + n]()`, has: []string{"f0", "f199"}},
+		{name: "a default of a module without imports", code: `import d from "./mcp/plain"; d()`, want: `ImportError: ./mcp/plain has no`},
 		{name: "a member that is not there", code: `import * as m from "./mcp/m"; m.f999()`, want: `ImportError: ./mcp/m has no export "f999"`},
 		{name: "a name that is not there", code: `import { f999 } from "./mcp/m"; f999()`, want: `ImportError: ./mcp/m has no export "f999"`},
 	} {
@@ -121,6 +126,36 @@ export function named(name: string) { return { f1, f2 }[name]; }
 				if strings.Contains(b.code, "function "+name+"(") {
 					t.Errorf("the bundle has %s", name)
 				}
+			}
+		})
+	}
+}
+
+// What esbuild prints must not grow with the square of the nesting.
+func TestDeepNestingStaysSmall(t *testing.T) {
+	for _, test := range []struct{ name, code string }{
+		{"blocks", strings.Repeat("{", 8000) + "f()" + strings.Repeat("}", 8000)},
+		{"conditions", strings.Repeat("if(1)", 8000) + "f()"},
+		{"objects", "return " + strings.Repeat("{a:\n", 8000) + "1" + strings.Repeat("}", 8000)},
+		{"labels", func() string {
+			var b strings.Builder
+			for i := range 8000 {
+				fmt.Fprintf(&b, "a%d:", i)
+			}
+			return b.String() + "f()"
+		}()},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := &Program{Code: test.code}
+			b, problem := parse(p, nil)
+			if problem == nil {
+				problem = b.link(t.Context(), p, nil)
+			}
+			if problem != nil {
+				t.Fatal(problem)
+			}
+			if most := 10 * len(test.code); len(b.code) > most {
+				t.Errorf("%d bytes of code, want %d at most", len(b.code), most)
 			}
 		})
 	}

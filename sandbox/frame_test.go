@@ -5,10 +5,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
 	"time"
+	"weak"
 )
 
 var testMarker = []byte("0123456789abcdef")
@@ -124,6 +126,32 @@ func TestServeRefusesARepeatedCall(t *testing.T) {
 	defer r.calls.Wait()
 	if _, err := r.serve(t.Context()); err == nil || !strings.Contains(err.Error(), "call has id 1, want 2") {
 		t.Errorf("serve: %v", err)
+	}
+}
+
+// A goroutine that waits for a call does not keep what the last one was about.
+func TestIdleGoroutinesKeepNothing(t *testing.T) {
+	r := &run{idle: make(chan func())}
+	defer r.calls.Wait()
+	defer close(r.idle)
+	var kept []weak.Pointer[[1 << 20]byte]
+	for range 3 { // on new goroutines and on idle ones
+		args, called := new([1 << 20]byte), make(chan bool)
+		kept = append(kept, weak.Make(args))
+		r.work(func() {
+			args[0] = 1
+			close(called)
+		})
+		<-called
+	}
+	for i, args := range kept {
+		for tries := 0; args.Value() != nil; tries++ {
+			if tries > 1000 {
+				t.Fatalf("the arguments of call %d are kept", i)
+			}
+			runtime.GC()
+			time.Sleep(time.Millisecond) // until the goroutine waits
+		}
 	}
 }
 

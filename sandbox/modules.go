@@ -52,8 +52,8 @@ type virtualModules struct {
 	less, nested atomic.Bool
 }
 
-func newVirtualModules(p *Program) *virtualModules {
-	v := &virtualModules{program: p, sources: map[string]string{BridgeModule: bridgeSource}}
+func newVirtualModules(p *Program, words func() map[string]bool) *virtualModules {
+	v := &virtualModules{program: p, words: words, sources: map[string]string{BridgeModule: bridgeSource}}
 	for _, m := range p.Modules {
 		v.sources[m.Specifier] = m.Source
 	}

@@ -310,9 +310,9 @@ func (r *run) work(call func()) {
 	}
 	idle := r.idle
 	r.calls.Go(func() {
-		call()
-		for call := range idle {
+		for ok := true; ok; call, ok = <-idle {
 			call()
+			call = nil // else its arguments would be kept until the next one
 		}
 	})
 }

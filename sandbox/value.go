@@ -18,23 +18,30 @@ const (
 )
 
 var (
+	literalEnd      = regexp.MustCompile(`(?:["'\dn]|true|false|null|undefined|Infinity|NaN);?$`)
 	statementIndent = regexp.MustCompile(`^  [^ })\]]`)
 	// An expression statement starts with anything but these words.
-	statementStart = regexp.MustCompile(`^\s*(?:(?:if|else|for|while|do|switch|try|return|throw|break|continue|var|let|const|function|class|debugger|using)\b|async function\b|await using\b|[\w$]+:(?: |$)|[{};])`)
+	statementStart = regexp.MustCompile(`^\s*(?:(?:if|else|for|while|do|switch|try|return|throw|break|continue|var|let|const|function|class|debugger|using)\b|async function\b|await using\b|(?:[\w$]|\\u\{?[0-9A-Fa-f]+\}?)+:(?: |$)|[{};])`)
 )
 
 // maxGuesses bounds how often esbuild is asked whether a guess can be right.
 const maxGuesses = 4
 
 // returnLastExpression turns the last statement of a program's body into a return, if it
-// is an expression. That takes a line more; returned is which one, from 1, or 0.
-func returnLastExpression(code string) (returning string, line int) {
+// is an expression. That takes a line more: line is which one, from 1, or 0.
+//
+// What esbuild works out itself, such as "a" + "b", it leaves out where nobody uses it: if
+// the program endsInLiteral and its body does not, what is there now was not the last.
+func returnLastExpression(code string, endsInLiteral bool) (returning string, line int) {
 	start, end := strings.Index(code, bodyStart), strings.LastIndex(code, bodyEnd)
 	if start < 0 || end < start+len(bodyStart) {
 		return code, 0
 	}
 	start += len(bodyStart)
 	lines := strings.Split(strings.TrimSuffix(code[start:end], "\n"), "\n")
+	if endsInLiteral && !literalEnd.MatchString(lines[len(lines)-1]) {
+		return code, 0
+	}
 	guesses := 0
 	for at := len(lines) - 1; at >= 0 && guesses < maxGuesses; at-- {
 		before := ";"
