@@ -44,7 +44,7 @@ is not met.`,
 			quick := flags.Bool("quick", false, "take fewer samples, and leave out the slow rows unless --only names them")
 			strict := flags.Bool("strict", false, "exit with 1 if a promise is not met")
 			tools := flags.String("tools", "", "search the tools of `FILE`, a saved result of tools/list, repeated under other names, and not made-up ones")
-			corpora := flags.String("corpora", os.Getenv("CONDUCTOR_CORPORA"), "count the tokens of prompts with the real servers in the folder `DIR`, and not made-up ones")
+			corpora := flags.String("corpora", os.Getenv("CONDUCTOR_CORPORA"), "make prompts and modules of the real servers in the folder `DIR`, and not of made-up ones")
 			return func(ctx context.Context, s *streams, args []string) error {
 				switch {
 				case slices.Equal(args, []string{echoServer}):

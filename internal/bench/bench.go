@@ -45,7 +45,7 @@ type Env struct {
 	// enough. Empty means tools that are made up.
 	Tools []tool.Tool
 	// Corpora is the folder of the corpora of real tools, of which the rows of tokens
-	// take theirs if there are no Tools. Empty means tools that are made up.
+	// and of modules take theirs if there are no Tools. Empty means tools that are made up.
 	Corpora string
 	// Sizes is how much is measured. The zero value means [DefaultSizes].
 	Sizes Sizes
@@ -122,7 +122,6 @@ type Machine struct {
 
 // unmeasured are the promises that nothing can be measured of yet.
 var unmeasured = []string{
-	"generated modules that type-check, over the corpus of real tools: 100 %",
 	"escape attempts that succeed: 0 (the tests of package sandbox count them)",
 }
 

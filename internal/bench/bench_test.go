@@ -90,9 +90,9 @@ func checkRow(t *testing.T, name string, row bench.Row) {
 	case m.Samples < 1 || m.P50 > m.P90 || m.P90 > m.P99:
 		t.Errorf("measured %+v", m)
 	}
-	if name == "left" {
+	if name == "left" || name == "modules" { // which count mistakes of ours
 		if !row.Met || m.P99 != 0 {
-			t.Errorf("something is left: %v", row.Notes)
+			t.Errorf("%v: %v", m, row.Notes)
 		}
 		return
 	}

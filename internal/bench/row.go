@@ -109,6 +109,8 @@ var promises = []promise{
 		limits: []limit{most("p90", 300)}, measure: prompts(100, true)},
 	{name: "tokens-200-later", what: "the same with 200 tools", unit: "tokens",
 		limits: []limit{most("p90", 400)}, measure: prompts(200, true)},
+	{name: "modules", what: "generated modules that do not type-check", unit: "modules",
+		limits: []limit{most("p50", 0)}, measure: modules},
 	{name: "left", what: "goroutines, processes and files left after Close", unit: "left",
 		limits: []limit{most("p99", 0)}, deno: true, measure: left},
 }
