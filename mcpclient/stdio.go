@@ -110,8 +110,8 @@ func (c *stdioConn) readError(err error) error {
 }
 
 // Write implements mcp.Connection. What the pipe does not take at once is written by a
-// goroutine, in order; Write only waits, until ctx ends, when there is too much of it. If
-// writing fails, Read and the next Write return the error.
+// goroutine, in order; when there is too much of it Write waits until ctx ends. If writing
+// fails, Read and the next Write return the error.
 func (c *stdioConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 	line, err := jsonrpc.EncodeMessage(msg)
 	if err != nil {
@@ -120,6 +120,12 @@ func (c *stdioConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 	line = append(line, '\n')
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	// Answers do not wait: a server that asks and does not read could have any number of them.
+	if _, answer := msg.(*jsonrpc.Response); answer {
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		ctx = ended
+	}
 	if err := c.room(ctx, len(line)); err != nil {
 		return err
 	}

@@ -137,6 +137,10 @@ func TestStdioConnServerDoesNotRead(t *testing.T) {
 	if !strings.Contains(err.Error(), "does not read its standard input") {
 		t.Errorf("error %v", err)
 	}
+	id, _ := jsonrpc.MakeID("1")
+	if err := c.Write(context.Background(), &jsonrpc.Response{ID: id, Result: []byte(`{"x":"` + strings.Repeat("x", maxMessage/4) + `"}`)}); err == nil {
+		t.Error("an answer waits")
+	}
 	waits := make(chan error)
 	go func() { waits <- c.Write(context.Background(), big) }()
 	_ = c.Close()

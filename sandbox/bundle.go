@@ -39,9 +39,9 @@ const (
 type bundle struct {
 	code      string
 	sourceMap []byte
-	// returnLine is a line of code that sourceMap does not know, 0 if there is none;
-	// see returnLastExpression.
-	returnLine int
+	// returnLine is a line of code, from 1, that sourceMap does not know, 0 if there is
+	// none. If returnColumn is not 0, it does not know what returnWord has added there.
+	returnLine, returnColumn int
 	// bindings are what the program's own imports bind, specifiers the modules of all
 	// imports.
 	bindings   []Binding
@@ -54,8 +54,6 @@ type bundle struct {
 	program, checked, entry string
 	// hasDefault tells that the program has an export default, which is its value.
 	hasDefault bool
-	// endsInLiteral tells that its last token is one.
-	endsInLiteral bool
 }
 
 // maxNesting is how deep a program may be nested, counting everything that is not
@@ -89,7 +87,6 @@ func parse(p *Program, packages *deps.Set) (*bundle, *ProgramError) {
 	b.specifiers = append(b.specifiers, more...)
 	b.checked = outline.wrap(code, imports, exported)
 	b.entry = outline.wrap(code, imports, handedOver)
-	b.endsInLiteral = outline.endsInLiteral
 	b.hasDefault = outline.defaultExpr != nil || outline.defaultName != ""
 	return b, nil
 }
@@ -135,7 +132,7 @@ func (b *bundle) link(ctx context.Context, p *Program, packages *deps.Set) *Prog
 		}
 	}
 	if !b.hasDefault {
-		b.code, b.returnLine = returnLastExpression(b.code, b.endsInLiteral)
+		b.returnLast()
 	}
 	if imports == nil {
 		return nil
@@ -163,7 +160,8 @@ func complete(result *api.BuildResult) bool {
 const maxIndentation = 16 << 20
 
 // sprawls reports whether there could be more: each level of a statement within another
-// adds two spaces to each line. It is an upper estimate that a program of 30 kB reaches.
+// adds two spaces to each line. It is an upper estimate, which no trick of a program gets
+// under, and which programs of some 30 kB reach. Those are printed without layout.
 func sprawls(code string) bool {
 	levels, lines := 0, 1
 	for _, c := range []byte(code) {
@@ -189,14 +187,13 @@ func (b *bundle) build(ctx context.Context, modules *virtualModules, packages *d
 		plugins = slices.Insert(plugins, 0, imports.Plugin(ctx))
 	}
 	result := api.Build(api.BuildOptions{
-		Stdin:          &api.StdinOptions{Contents: b.entry, Sourcefile: programFile, Loader: api.LoaderTS},
-		Bundle:         true,
-		Format:         api.FormatESModule,
-		Platform:       api.PlatformNeutral,
-		Sourcemap:      api.SourceMapExternal,
-		SourcesContent: api.SourcesContentExclude,
-		LegalComments:  api.LegalCommentsNone,
-		// Without layout the last expression is not found.
+		Stdin:            &api.StdinOptions{Contents: b.entry, Sourcefile: programFile, Loader: api.LoaderTS},
+		Bundle:           true,
+		Format:           api.FormatESModule,
+		Platform:         api.PlatformNeutral,
+		Sourcemap:        api.SourceMapExternal,
+		SourcesContent:   api.SourcesContentExclude,
+		LegalComments:    api.LegalCommentsNone,
 		MinifyWhitespace: sprawls(b.program),
 		Outfile:          "bundle.js",
 		Define:           defines(modules.program),

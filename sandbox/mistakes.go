@@ -91,7 +91,12 @@ func (b *bundle) locate(stack string) (line, column int) {
 		if strings.HasPrefix(m[1], bundleName) {
 			l -= headerLines
 		}
-		if b.returnLine > 0 && l >= b.returnLine {
+		switch {
+		case b.returnColumn > 0:
+			if l == b.returnLine && c > b.returnColumn {
+				c -= len(returnWord)
+			}
+		case b.returnLine > 0 && l >= b.returnLine:
 			if l == b.returnLine {
 				c = statementColumn + 1
 			} else {

@@ -28,9 +28,6 @@ type outline struct {
 	empty bool
 	// defaultName is what an `export default function name` or class declares.
 	defaultName string
-	// endsInLiteral is set if the last token, besides semicolons, is a string, a number, or
-	// a word for a constant.
-	endsInLiteral bool
 }
 
 // A sourceError is a mistake at a byte offset of the program.
@@ -54,10 +51,6 @@ func scan(code string) (*outline, error) {
 		if !s.is(t, "import") && !s.is(t, ";") {
 			o.empty = false
 		}
-		if !s.is(t, ";") {
-			ofType := s.is(before, "as") || s.is(before, "satisfies")
-			o.endsInLiteral = !ofType && (t.kind == tokenString || t.kind == tokenNumber || slices.Contains(constants, s.text(t)))
-		}
 		if t.kind != tokenIdent || s.depth != 0 || before.kind == tokenPunct && s.is(before, ".") {
 			continue
 		}
@@ -73,9 +66,6 @@ func scan(code string) (*outline, error) {
 		}
 	}
 }
-
-// constants are the words that esbuild reckons with, besides literals.
-var constants = []string{"true", "false", "null", "undefined"}
 
 func (s *scanner) scanImport(o *outline, keyword token) error {
 	if t := s.peek(); s.is(t, "(") || s.is(t, ".") {

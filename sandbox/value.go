@@ -18,7 +18,6 @@ const (
 )
 
 var (
-	literalEnd      = regexp.MustCompile(`(?:["'\dn]|true|false|null|undefined|Infinity|NaN);?$`)
 	statementIndent = regexp.MustCompile(`^  [^ })\]]`)
 	// An expression statement starts with anything but these words.
 	statementStart = regexp.MustCompile(`^\s*(?:(?:if|else|for|while|do|switch|try|return|throw|break|continue|var|let|const|function|class|debugger|using)\b|async function\b|await using\b|(?:[\w$]|\\u\{?[0-9A-Fa-f]+\}?)+:(?: |$)|[{};])`)
@@ -27,21 +26,24 @@ var (
 // maxGuesses bounds how often esbuild is asked whether a guess can be right.
 const maxGuesses = 4
 
+// returnLast makes the program's last statement its value, if it is an expression.
+func (b *bundle) returnLast() {
+	if sprawls(b.program) {
+		b.code, b.returnLine, b.returnColumn = returnLastOfLine(b.code)
+	} else {
+		b.code, b.returnLine = returnLastExpression(b.code)
+	}
+}
+
 // returnLastExpression turns the last statement of a program's body into a return, if it
 // is an expression. That takes a line more: line is which one, from 1, or 0.
-//
-// What esbuild works out itself, such as "a" + "b", it leaves out where nobody uses it: if
-// the program endsInLiteral and its body does not, what is there now was not the last.
-func returnLastExpression(code string, endsInLiteral bool) (returning string, line int) {
+func returnLastExpression(code string) (returning string, line int) {
 	start, end := strings.Index(code, bodyStart), strings.LastIndex(code, bodyEnd)
 	if start < 0 || end < start+len(bodyStart) {
 		return code, 0
 	}
 	start += len(bodyStart)
 	lines := strings.Split(strings.TrimSuffix(code[start:end], "\n"), "\n")
-	if endsInLiteral && !literalEnd.MatchString(lines[len(lines)-1]) {
-		return code, 0
-	}
 	guesses := 0
 	for at := len(lines) - 1; at >= 0 && guesses < maxGuesses; at-- {
 		before := ";"
@@ -66,6 +68,53 @@ func returnLastExpression(code string, endsInLiteral bool) (returning string, li
 		return returning, strings.Count(code[:start], "\n") + at + 1
 	}
 	return code, 0
+}
+
+// shortStart and shortEnd enclose the body in what esbuild prints without layout.
+const (
+	shortStart = runFunction + "(async()=>{let " + defaultVariable + ";"
+	shortEnd   = "return " + defaultVariable + "});"
+	returnWord = "return("
+)
+
+// returnLastOfLine is [returnLastExpression] for what was printed without layout: a
+// statement begins after a semicolon or a brace, and each guess is parsed. It returns
+// where [returnWord] was added, the column from 0.
+func returnLastOfLine(code string) (returning string, line, column int) {
+	start, end := strings.Index(code, shortStart), strings.LastIndex(code, shortEnd)
+	if start < 0 || end < start+len(shortStart) {
+		return code, 0, 0
+	}
+	start += len(shortStart)
+	body := code[start:end]
+	begins := []int{0}
+	for s := (&scanner{code: body}); ; {
+		t := s.next()
+		if t.kind == tokenEOF {
+			break
+		}
+		if s.depth == 0 && (s.is(t, ";") || s.is(t, "}")) {
+			begins = append(begins, t.end)
+		}
+	}
+	guesses := 0
+	for i := len(begins) - 1; i >= 0 && guesses < maxGuesses; i-- {
+		at := begins[i]
+		last := strings.TrimRight(body[at:], ";")
+		if last == "" {
+			continue
+		}
+		if statementStart.MatchString(last) {
+			break
+		}
+		guesses++
+		returning = code[:start+at] + returnWord + last + ");" + code[end:]
+		if isScript(returning) {
+			before := code[:start+at]
+			return returning, strings.Count(before, "\n") + 1, len(before) - strings.LastIndexByte(before, '\n') - 1
+		}
+	}
+	return code, 0, 0
 }
 
 func isScript(code string) bool {

@@ -6,12 +6,28 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"syscall"
 	"time"
 
 	"github.com/conductor/conductor/internal/filelock"
 )
+
+// lockFile is in each folder, and locked as long as its process lives.
+const lockFile = ".conductor-lock"
+
+// hold locks a folder. One that cannot be locked is never swept.
+func hold(path string) (release func()) {
+	lock := filepath.Join(path, lockFile)
+	ended, cancel := context.WithCancel(context.Background())
+	cancel() // nobody else has it
+	unlock, err := filelock.Lock(ended, lock)
+	if err != nil {
+		_ = os.Remove(lock)
+		return func() {}
+	}
+	return unlock
+}
 
 const (
 	// settled is how old a folder must be: one that was just made may not be locked yet.
@@ -19,6 +35,8 @@ const (
 	// maxSwept bounds what one process removes of others.
 	maxSwept = 1000
 )
+
+var made = regexp.MustCompile(`^` + Prefix + `\d+$`)
 
 // sweep removes the folders of this user below root whose processes are gone. What it
 // cannot remove it leaves to another time.
@@ -29,7 +47,7 @@ func sweep(root string) {
 	}
 	swept := 0
 	for _, e := range entries {
-		if swept == maxSwept || !strings.HasPrefix(e.Name(), Prefix) || !e.IsDir() {
+		if swept == maxSwept || !e.IsDir() || !made.MatchString(e.Name()) {
 			continue
 		}
 		path := filepath.Join(root, e.Name())

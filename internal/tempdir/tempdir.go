@@ -3,26 +3,20 @@
 package tempdir
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"sync"
-
-	"github.com/conductor/conductor/internal/filelock"
 )
 
-// Prefix begins the names of all folders.
+// Prefix begins the names of all folders; digits follow.
 const Prefix = "conductor-"
-
-// lockFile is in each folder, locked as long as its process lives.
-const lockFile = "lock"
 
 // A Dir is a temporary folder.
 type Dir struct {
 	// Path is absolute and has no symbolic link in it.
-	Path   string
-	unlock func()
+	Path    string
+	release func()
 }
 
 var sweepOnce sync.Once
@@ -35,20 +29,15 @@ func Make() (*Dir, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Dir{Path: path, unlock: func() {}}
-	unlock, err := filelock.Lock(context.Background(), filepath.Join(path, lockFile))
-	if err == nil {
-		d.unlock = unlock
-		d.Path, err = filepath.EvalSymlinks(path)
-	}
-	if err != nil {
-		return nil, errors.Join(err, d.Remove())
+	d := &Dir{Path: path, release: hold(path)}
+	if d.Path, err = filepath.EvalSymlinks(path); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(path))
 	}
 	return d, nil
 }
 
 // Remove removes the folder and all that is in it.
 func (d *Dir) Remove() error {
-	d.unlock()
+	d.release()
 	return os.RemoveAll(d.Path)
 }

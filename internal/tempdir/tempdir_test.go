@@ -107,19 +107,20 @@ func TestSweep(t *testing.T) {
 	if !exists(left) {
 		t.Error("a folder that was just made is gone")
 	}
-	foreign := filepath.Join(root, Prefix+"foreign") // without a lock: not made here
-	link := filepath.Join(root, Prefix+"link")
-	if err := errors.Join(os.Mkdir(foreign, 0o700), os.Symlink(left, link), os.WriteFile(filepath.Join(root, Prefix+"file"), nil, 0o600)); err != nil {
+	foreign := filepath.Join(root, Prefix+"1") // without a lock: not made here
+	named := filepath.Join(root, Prefix+"results")
+	link := filepath.Join(root, Prefix+"2")
+	if err := errors.Join(os.Mkdir(foreign, 0o700), os.Mkdir(named, 0o700), os.WriteFile(filepath.Join(named, ".conductor-lock"), nil, 0o600), os.Symlink(left, link), os.WriteFile(filepath.Join(root, Prefix+"3"), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{left, held, foreign} {
+	for _, path := range []string{left, held, foreign, named} {
 		aged(t, path)
 	}
 	sweep(root)
 	if exists(left) {
 		t.Error("the folder of a process that was killed is still there")
 	}
-	for _, path := range []string{held, foreign, link, filepath.Join(root, Prefix+"file")} {
+	for _, path := range []string{held, foreign, named, link, filepath.Join(root, Prefix+"3")} {
 		if !exists(path) {
 			t.Errorf("%s is gone", path)
 		}

@@ -127,8 +127,9 @@ func (s *server) endsWithin(timeout time.Duration, done <-chan struct{}) bool {
 			return true
 		case <-time.After(timeout):
 		}
-		if used, ok := processorTime(s.pid); !known || !ok || used-before > timeout/2 {
-			return false
+		after, ok := processorTime(s.pid)
+		if used := after - before; !known || !ok || used > timeout/2 || used < timeout/100 {
+			return false // by its own doing, or because it hangs
 		}
 	}
 	return false

@@ -84,8 +84,8 @@ type Options struct {
 	// 150 MB each. Zero means 2.
 	Servers int
 	// Timeout is how long one check may take once a server has it. Zero means 5 s. Where
-	// the system tells that the server had less than half a processor in that time, it has
-	// as long again, at most three times.
+	// the system tells that the server worked and had less than half a processor in that
+	// time, it has as long again, at most three times.
 	Timeout time.Duration
 	// MemoryMB is how much memory a server may take, where the operating system can
 	// limit that. One that has half of it after a check is replaced. Zero means 512.
