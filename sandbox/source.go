@@ -26,6 +26,9 @@ type outline struct {
 	defaultExpr *declaration
 	// empty is set if there is nothing besides.
 	empty bool
+	// constant is the last statement, if it is an expression of nothing but literals.
+	// esbuild works it out, and leaves it out where nobody uses it.
+	constant *declaration
 	// defaultName is what an `export default function name` or class declares.
 	defaultName string
 }
@@ -42,12 +45,15 @@ func (e *sourceError) Error() string { return e.message }
 func scan(code string) (*outline, error) {
 	s := &scanner{code: code}
 	o := &outline{empty: true}
+	c := constantScan{scanner: s}
 	for {
 		before := s.prev
 		t := s.next()
 		if t.kind == tokenEOF {
+			o.constant = c.last()
 			return o, nil
 		}
+		c.take(t, before)
 		if !s.is(t, "import") && !s.is(t, ";") {
 			o.empty = false
 		}
@@ -221,7 +227,11 @@ func (o *outline) wrap(code, carried string, w wrapper) string {
 		blank(&b, code[d.start+len(instead):d.end])
 		at = d.end
 	}
-	b.WriteString(code[at:])
+	if c := o.constant; c != nil && w == handedOver && o.defaultExpr == nil && o.defaultName == "" && c.start >= at {
+		b.WriteString(code[at:c.start] + "return (" + code[c.start:c.end] + ");" + code[c.end:])
+	} else {
+		b.WriteString(code[at:])
+	}
 	b.WriteString("\n")
 	if o.defaultName != "" {
 		fmt.Fprintf(&b, "%s = %s;", defaultVariable, o.defaultName)

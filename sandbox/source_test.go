@@ -54,7 +54,7 @@ func FuzzParse(f *testing.F) {
 		"", "1", "import a from 'a'", "export default 1", "export default class A {}", "export {", "export { a } from 'a'",
 		"`${`${", "/[/]/", "a / b / c", "'", "/*", "#!/usr/bin/env deno\n1", "import('a')", "import.meta.url", "x.import", "```ts\n1\n```",
 		"return {a: 1}", "if (a) {} else b", "\u2028import a from 'a'", "export default interface A {}\n1", "import a, { b as c } from 'a' with { type: 'json' };",
-		"1 +\n// note;\n2", "[1, /* a;\n  b */ 2]", "a;\nb(/* c;\nd; */ e, //f;\ng)",
+		"1 +\n// note;\n2", "a;\n'b' + 'c'", "if (a) {}\n!0", "let a;\nfor (; a < 1; 5) a++", "a;(1 + 2) * 3;", "a;-1", "[1, /* a;\n  b */ 2]", "a;\nb(/* c;\nd; */ e, //f;\ng)",
 	} {
 		f.Add(code)
 	}
@@ -77,7 +77,15 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("parse(%q) = %v, %v", code, b, problem)
 		}
 		if b != nil {
-			if problem := b.link(t.Context(), &Program{Code: code}, nil); (b.code == "") == (problem == nil) {
+			problem := b.link(t.Context(), &Program{Code: code}, nil)
+			if o, _ := scan(stripFence(code)); problem != nil && o.constant != nil {
+				o.constant = nil
+				plain := &bundle{program: b.program, entry: o.wrap(b.program, "", handedOver)}
+				if plain.link(t.Context(), &Program{Code: code}, nil) == nil {
+					t.Errorf("returning the constant of %q: %v", code, problem)
+				}
+			}
+			if (b.code == "") == (problem == nil) {
 				t.Errorf("link(%q) = %v", code, problem)
 			} else if problem == nil && !isScript(b.code) {
 				t.Errorf("link(%q) is no JavaScript:\n%s", code, b.code)
