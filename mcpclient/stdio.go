@@ -110,8 +110,8 @@ func (c *stdioConn) readError(err error) error {
 }
 
 // Write implements mcp.Connection. What the pipe does not take at once is written by a
-// goroutine, in order; when there is too much of it Write waits until ctx ends. If writing
-// fails, Read and the next Write return the error.
+// goroutine, in order; when there is too much of it a request waits until ctx ends, and an
+// answer fails. If writing fails, Read and the next Write return the error.
 func (c *stdioConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 	line, err := jsonrpc.EncodeMessage(msg)
 	if err != nil {
@@ -121,12 +121,8 @@ func (c *stdioConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// Answers do not wait: a server that asks and does not read could have any number of them.
-	if _, answer := msg.(*jsonrpc.Response); answer {
-		ended, cancel := context.WithCancel(ctx)
-		cancel()
-		ctx = ended
-	}
-	if err := c.room(ctx, len(line)); err != nil {
+	_, answer := msg.(*jsonrpc.Response)
+	if err := c.room(ctx, len(line), !answer); err != nil {
 		return err
 	}
 	if c.unsent == 0 {
@@ -145,23 +141,26 @@ func (c *stdioConn) Write(ctx context.Context, msg jsonrpc.Message) error {
 	return nil
 }
 
-// room waits until so many bytes more may wait, with c.mu locked at its begin and end.
-func (c *stdioConn) room(ctx context.Context, size int) error {
+// room waits, if it may, until there is room for so many bytes more. c.mu is locked when it
+// begins and when it ends.
+func (c *stdioConn) room(ctx context.Context, size int, mayWait bool) error {
 	for c.err == nil && c.unsent > 0 && c.unsent+size > maxMessage {
+		full := fmt.Errorf("the server does not read its standard input, where %d bytes wait for it", c.unsent)
+		if !mayWait {
+			return full
+		}
 		if c.fewer == nil {
 			c.fewer = make(chan struct{})
 		}
-		fewer, unsent := c.fewer, c.unsent
+		fewer := c.fewer
 		c.mu.Unlock()
-		var ended error
 		select {
 		case <-fewer:
 		case <-ctx.Done():
-			ended = fmt.Errorf("the server does not read its standard input, where %d bytes wait for it: %w", unsent, context.Cause(ctx))
 		}
 		c.mu.Lock()
-		if ended != nil {
-			return ended
+		if ctx.Err() != nil {
+			return fmt.Errorf("%w: %w", full, context.Cause(ctx))
 		}
 	}
 	return c.err

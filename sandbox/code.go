@@ -102,7 +102,9 @@ func takeApart(text string) *moduleCode {
 		m.statements = append(m.statements, st)
 	}
 	for at, st := range m.statements {
-		m.named[st.name] = append(m.named[st.name], at)
+		if st.name != "" {
+			m.named[st.name] = append(m.named[st.name], at)
+		}
 	}
 	return m
 }

@@ -18,15 +18,19 @@ const lockFile = ".conductor-lock"
 
 // hold locks a folder. One that cannot be locked is never swept.
 func hold(path string) (release func()) {
-	lock := filepath.Join(path, lockFile)
-	ended, cancel := context.WithCancel(context.Background())
-	cancel() // nobody else has it
-	unlock, err := filelock.Lock(ended, lock)
+	unlock, err := tryLock(path)
 	if err != nil {
-		_ = os.Remove(lock)
+		_ = os.Remove(filepath.Join(path, lockFile))
 		return func() {}
 	}
 	return unlock
+}
+
+// tryLock locks a folder if nobody else has.
+func tryLock(path string) (unlock func(), err error) {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	return filelock.Lock(now, filepath.Join(path, lockFile))
 }
 
 const (
@@ -68,16 +72,12 @@ func left(path string) bool {
 	if !ok || int(stat.Uid) != os.Getuid() {
 		return false
 	}
-	lock := filepath.Join(path, lockFile)
-	if info, err := os.Lstat(lock); err != nil || !info.Mode().IsRegular() {
+	if info, err := os.Lstat(filepath.Join(path, lockFile)); err != nil || !info.Mode().IsRegular() {
 		return false // something else of that name
 	}
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	unlock, err := filelock.Lock(now, lock)
-	if err != nil {
-		return false
+	unlock, err := tryLock(path)
+	if err == nil {
+		unlock()
 	}
-	unlock()
-	return true
+	return err == nil
 }
